@@ -1,0 +1,68 @@
+# make book   the site in _build/html, every page executed
+# make test   every check
+# See `make help` for the rest.
+
+ifeq ($(origin PYTHON),undefined)
+PYTHON := $(shell for p in python3.11 python3; do \
+  $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+endif
+# the address of a package index with torch's CPU builds, if you want those on Linux (see README.md)
+TORCH_INDEX ?=
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/installed
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+PAGES := $(sort $(wildcard chapters/*.ipynb))
+
+.PHONY: help book test read lab execute bench upgrade clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make book      build the site: _build/html/index.html"
+	@echo "make read      serve the site on this machine and open it"
+	@echo "make lab       open the pages in JupyterLab"
+	@echo "make test      run every check"
+	@echo "make execute   run the notebooks again and normalise them"
+	@echo "make bench     time the library"
+	@echo "make upgrade   write requirements.lock anew from requirements.txt"
+	@echo "make clean     remove the site and its cache"
+	@echo "TORCH_INDEX=<address of torch's CPU wheels> saves gigabytes on Linux (first install only)"
+
+$(STAMP): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is missing. Install it, or name it: make book PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is missing or older than Python 3.11."; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "Python's venv module is missing. On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) -r requirements.lock
+	$(PIP) install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+book: $(STAMP)
+	@$(BIN)/python book/build.py
+
+test: $(STAMP)
+	@$(BIN)/python book/check.py
+
+read: book
+	@$(BIN)/python book/serve.py
+
+lab: $(STAMP)
+	$(BIN)/jupyter lab chapters
+
+execute: $(STAMP)
+	@$(BIN)/python book/notebooks.py execute $(PAGES)
+
+bench: $(STAMP)
+	@test -d benchmarks || { echo "there is no benchmarks folder yet"; exit 1; }
+	@for f in benchmarks/*.py; do echo "== $$f"; $(BIN)/python $$f || exit 1; done
+
+upgrade:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is missing."; exit 1; }
+	rm -rf _build/upgrade
+	$(PYTHON) -m venv _build/upgrade
+	_build/upgrade/bin/python -m pip install --quiet $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) -r requirements.txt
+	_build/upgrade/bin/python -m pip freeze --all | grep -viE '^(pip|wheel|nvidia-.*|cuda-.*|triton)(==| @)' | sed 's/+[a-z0-9.]*$$//' > requirements.lock
+	rm -rf _build/upgrade
+
+clean:
+	rm -rf _build

@@ -1,0 +1,100 @@
+"""Input is checked and converted here and nowhere else.
+
+Every public function accepts an image `(..., H, W)`: the last two axes are space, all others are batch.
+`image` refuses what is not one, with a message that names the argument, what it got and what it needs;
+`Bridge` takes NumPy arrays and tensors to float64 NumPy and back to the kind, dtype and device they came from.
+"""
+import numpy as np
+import torch
+
+
+def image(u, name="u", *, positive=False):
+    """Return `u` unchanged if it is a finite floating-point image `(..., H, W)`, NumPy array or tensor.
+
+    Raises TypeError for other kinds and for integers, ValueError for too few axes, no pixels, NaN or inf,
+    and, with `positive`, for values that are not above zero.
+    """
+    if isinstance(u, torch.Tensor):
+        floating, finite = u.is_floating_point(), torch.isfinite
+    elif isinstance(u, np.ndarray):
+        floating, finite = np.issubdtype(u.dtype, np.floating), np.isfinite
+    else:
+        raise TypeError(f"{name} is a {type(u).__name__}; needed: a NumPy array or a torch tensor")
+    if not floating:
+        raise TypeError(f"{name} has dtype {u.dtype}; needed: floating point (see dpss.images.as_float)")
+    if u.ndim < 2:
+        raise ValueError(f"{name} has shape {tuple(u.shape)}; needed: at least two axes (..., H, W)")
+    if 0 in u.shape:
+        raise ValueError(f"{name} has shape {tuple(u.shape)}; needed: at least one image and one pixel")
+    if not finite(u).all():
+        raise ValueError(f"{name} contains NaN or inf; needed: finite values")
+    if positive and not (u > 0).all():
+        raise ValueError(f"{name} has minimum {float(u.min()):g}; needed: values > 0 (shift the image)")
+    return u
+
+
+def tensor(u, name="u"):
+    """`u` as a torch tensor that is an image; NumPy arrays share their memory."""
+    if not isinstance(u, torch.Tensor):
+        u = torch.as_tensor(u)
+    return image(u, name)
+
+
+def mask(region, shape, name="mask"):
+    """`region` as a boolean NumPy array of shape `shape`, True inside the named region."""
+    region = region.detach().cpu().numpy() if isinstance(region, torch.Tensor) else np.asarray(region)
+    if region.dtype != bool:
+        raise TypeError(f"{name} has dtype {region.dtype}; needed: bool, True inside the region")
+    if region.shape != tuple(shape):
+        raise ValueError(f"{name} has shape {region.shape}; needed: {tuple(shape)}, the image's last two axes")
+    return region
+
+
+def number(x, name, *, above=None, least=None):
+    """`x` as a finite float, greater than `above` or no smaller than `least` where these are given."""
+    try:
+        value = float(x)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} is {x!r}; needed: a number") from None
+    needed = f"> {above}" if above is not None else f">= {least}" if least is not None else "finite"
+    if not np.isfinite(value) or (above is not None and value <= above) or (least is not None and value < least):
+        raise ValueError(f"{name} is {value:g}; needed: a number {needed}")
+    return value
+
+
+def count(n, name):
+    """`n` as a whole number of at least one."""
+    if isinstance(n, bool) or not hasattr(n, "__index__"):
+        raise TypeError(f"{name} is {n!r}; needed: a whole number")
+    if int(n) < 1:
+        raise ValueError(f"{name} is {int(n)}; needed: at least 1")
+    return int(n)
+
+
+def grid(shape, name="shape"):
+    """`shape` as a pair (H, W) of positive integers."""
+    try:
+        sides = tuple(shape)
+    except TypeError:
+        raise TypeError(f"{name} is {shape!r}; needed: a pair (H, W)") from None
+    if len(sides) != 2:
+        raise ValueError(f"{name} is {sides}; needed: a pair (H, W)")
+    return count(sides[0], f"{name}[0]"), count(sides[1], f"{name}[1]")
+
+
+class Bridge:
+    """Takes arrays to float64 NumPy (`to`) and results back to the kind, dtype and device of `like` (`back`)."""
+
+    def __init__(self, like):
+        self.like = like
+
+    @staticmethod
+    def to(u):
+        if isinstance(u, torch.Tensor):
+            u = u.detach().cpu().numpy()
+        return np.asarray(u, dtype=np.float64)
+
+    def back(self, result):
+        if isinstance(self.like, torch.Tensor):
+            return torch.as_tensor(result, dtype=self.like.dtype, device=self.like.device)
+        return np.asarray(result, dtype=self.like.dtype)

@@ -1,0 +1,123 @@
+"""Bases: invertible linear maps between an image u and its modes c = B u.
+
+A process of this library acts mode by mode, so a basis is all it needs to know about space.
+Images are `(..., H, W)`, NumPy arrays or tensors; modes have the shape and kind of the image.
+"""
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+from scipy import fft
+
+from . import _arrays
+
+# Up to this side a dense cosine matrix is faster than a fast transform (float32; measured on two CPU cores).
+DENSE_SIDE = 96
+
+
+class Basis:
+    """An invertible linear map c = B u. Orthonormal unless a subclass says otherwise.
+
+    `shape`: the grid (H, W) it belongs to, or None when it fits every grid.
+    `log_abs_det`: log |det B⁻¹| (of `synthesise`), 0 when orthonormal.
+    """
+
+    shape = None
+    log_abs_det = 0.0
+
+    def analyse(self, u):
+        """Modes c = B u of the image `u` `(..., H, W)`."""
+        raise NotImplementedError
+
+    def synthesise(self, modes):
+        """Image u = B⁻¹ c of the modes `(..., H, W)`."""
+        raise NotImplementedError
+
+    def pull_back(self, gradient):
+        """Bᵀ g: turns a gradient with respect to the modes into one with respect to the image."""
+        return self.synthesise(gradient)   # Bᵀ = B⁻¹ where B is orthonormal
+
+    def check(self, shape, name="u"):
+        """Raise ValueError unless the grid `shape` is the one this basis was made for."""
+        if self.shape is not None and tuple(shape) != self.shape:
+            raise ValueError(f"{name} has grid {tuple(shape)}; needed: {self.shape}, the grid of {self}")
+
+
+@dataclass(frozen=True)
+class Pixels(Basis):
+    """The pixels themselves: B = I. Fits every grid; used by VP, VE and sub-VP."""
+
+    def analyse(self, u):
+        return _arrays.image(u)
+
+    def synthesise(self, modes):
+        return _arrays.image(modes, "modes")
+
+
+@dataclass(frozen=True)
+class Cosines(Basis):
+    """The orthonormal cosine basis (DCT-II) of an H×W grid: it diagonalises the reflecting Laplacian.
+
+    `laplacian="discrete"`: λ_k = 4 sin²(πk₁/2H) + 4 sin²(πk₂/2W), the eigenvalues of minus the five-point
+    Laplacian; with them exp(−tλ) obeys the max–min principle. `"continuous"`: λ_k = (πk₁/H)² + (πk₂/W)², as in
+    the literature on diffusion probabilistic models; with them the max–min principle fails.
+    Any H, W ≥ 1. Raises TypeError or ValueError for another shape or Laplacian. Source: Strang, SIAM Review 1999.
+    """
+
+    shape: tuple
+    laplacian: str = "discrete"
+
+    def __post_init__(self):
+        object.__setattr__(self, "shape", _arrays.grid(self.shape))
+        if self.laplacian not in ("discrete", "continuous"):
+            raise ValueError(f'laplacian is {self.laplacian!r}; needed: "discrete" or "continuous"')
+
+    @property
+    def eigenvalues(self):
+        """λ_k ≥ 0 of −Δ, a float64 tensor (H, W)."""
+        angle_y, angle_x = (torch.arange(n, dtype=torch.float64) * (torch.pi / n) for n in self.shape)
+        if self.laplacian == "continuous":
+            along_y, along_x = angle_y ** 2, angle_x ** 2
+        else:
+            along_y, along_x = 4 * torch.sin(angle_y / 2) ** 2, 4 * torch.sin(angle_x / 2) ** 2
+        return along_y[:, None] + along_x[None, :]
+
+    def analyse(self, u):
+        self.check(_arrays.image(u).shape[-2:])
+        return _cosine_transform(u, inverse=False)
+
+    def synthesise(self, modes):
+        self.check(_arrays.image(modes, "modes").shape[-2:], "modes")
+        return _cosine_transform(modes, inverse=True)
+
+
+def _cosine_transform(u, inverse):
+    """Orthonormal DCT-II (or its inverse, the transpose) over the last two axes."""
+    if isinstance(u, np.ndarray):
+        return (fft.idctn if inverse else fft.dctn)(u, axes=(-2, -1), norm="ortho")
+    height, width = u.shape[-2:]
+    if u.device.type == "cpu" and max(height, width) > DENSE_SIDE:
+        return _FastCosines.apply(u, inverse)
+    C, D = (torch.as_tensor(_cosine_matrix(n), dtype=u.dtype, device=u.device) for n in (height, width))
+    return C.T @ u @ D if inverse else C @ u @ D.T
+
+
+@lru_cache(maxsize=32)
+def _cosine_matrix(n):
+    """Orthonormal DCT-II matrix: row k is √((2 − [k=0])/n) cos(πk(i + ½)/n), i = 0, ..., n−1."""
+    matrix = fft.dct(np.eye(n), axis=0, norm="ortho")
+    return matrix
+
+
+class _FastCosines(torch.autograd.Function):
+    """SciPy's transform for tensors on the CPU; its derivative is the opposite transform (orthonormality)."""
+
+    @staticmethod
+    def forward(ctx, u, inverse):
+        ctx.inverse = inverse
+        return torch.from_numpy(_cosine_transform(u.detach().numpy(), inverse))
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return _FastCosines.apply(gradient, not ctx.inverse), None

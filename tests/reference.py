@@ -1,0 +1,108 @@
+"""Slow, obvious references: dense matrices built edge by edge, straight from the definitions in the book.
+
+Nothing here imports `dpss`, so agreement with the library is evidence and not a tautology.
+"""
+
+import math
+
+import numpy as np
+from hypothesis import strategies as st
+
+SHAPES = [(1, 1), (1, 2), (1, 7), (6, 1), (2, 2), (3, 5), (4, 6), (5, 5), (8, 3)]
+GRIDS = [shape for shape in SHAPES if shape[0] * shape[1] > 1]  # at least one edge
+
+shapes = st.tuples(st.integers(1, 7), st.integers(1, 7))
+seeds = st.integers(0, 2**31 - 1)
+
+
+def noise(shape, seed=0):
+    return np.random.default_rng(seed).standard_normal(shape)
+
+
+def image(shape, seed=0):
+    """An image with values in [-1, 1]."""
+    return np.random.default_rng(seed).uniform(-1, 1, shape)
+
+
+def positive(shape, seed=0, contrast=100.0):
+    """A positive image whose logarithm is uniform: values from 1/contrast to 1."""
+    return np.exp(np.random.default_rng(seed).uniform(-math.log(contrast), 0, shape))
+
+
+def edges(height, width):
+    """(i, j, axis, position): neighbours i → j towards the larger index, and where `dy` or `dx` holds their drift."""
+    found = []
+    for y in range(height):
+        for x in range(width):
+            i = y * width + x
+            if y + 1 < height:
+                found.append((i, i + width, 0, (y, x)))
+            if x + 1 < width:
+                found.append((i, i + 1, 1, (y, x)))
+    return found
+
+
+def laplacian(height, width):
+    """−(sum over edges of (e_i − e_j)(e_i − e_j)ᵀ): the 5-point Laplacian with reflecting boundary."""
+    matrix = np.zeros((height * width, height * width))
+    for i, j, _, _ in edges(height, width):
+        matrix[i, j] += 1
+        matrix[j, i] += 1
+        matrix[i, i] -= 1
+        matrix[j, j] -= 1
+    return matrix
+
+
+def drift(v):
+    """Canonical drift of a guidance image, edge by edge: d = 2 (v_j − v_i) / (v_j + v_i)."""
+    height, width = v.shape
+    dy, dx = np.zeros((height - 1, width)), np.zeros((height, width - 1))
+    flat = v.ravel()
+    for i, j, axis, position in edges(height, width):
+        (dy, dx)[axis][position] = 2 * (flat[j] - flat[i]) / (flat[j] + flat[i])
+    return dy, dx
+
+
+def osmosis(dy, dx, spacing=1.0):
+    """A with A_ij = (1 − d/2)/h² and A_ji = (1 + d/2)/h² for the edge i → j, and columns that sum to 0."""
+    height, width = dx.shape[0], dy.shape[1]
+    matrix = np.zeros((height * width, height * width))
+    for i, j, axis, position in edges(height, width):
+        d = (dy, dx)[axis][position]
+        matrix[i, j] += (1 - d / 2) / spacing**2
+        matrix[j, j] -= (1 - d / 2) / spacing**2
+        matrix[j, i] += (1 + d / 2) / spacing**2
+        matrix[i, i] -= (1 + d / 2) / spacing**2
+    return matrix
+
+
+def null_image(matrix, u):
+    """The steady state of a dense osmosis matrix with the mean of u."""
+    w = np.abs(np.linalg.svd(matrix)[2][-1])
+    return (w * u.mean() / w.mean()).reshape(u.shape)
+
+
+def random_drift(shape, seed=0, largest=1.9):
+    height, width = shape
+    rng = np.random.default_rng(seed)
+    return (rng.uniform(-largest, largest, (height - 1, width)),
+            rng.uniform(-largest, largest, (height, width - 1)))
+
+
+def cosine_vectors(n):
+    """Row k is the orthonormal DCT-II vector k, from its formula."""
+    rows = np.array([[math.cos(math.pi * k * (x + 0.5) / n) for x in range(n)] for k in range(n)])
+    return rows / np.sqrt((rows**2).sum(axis=1, keepdims=True))
+
+
+def cosine_matrix(height, width):
+    """B of the cosine basis: modes = B @ image.ravel()."""
+    return np.kron(cosine_vectors(height), cosine_vectors(width))
+
+
+def eigenvalues(height, width, kind="discrete"):
+    y = math.pi * np.arange(height)[:, None] / height
+    x = math.pi * np.arange(width)[None, :] / width
+    if kind == "continuous":
+        return y**2 + x**2
+    return 4 * np.sin(y / 2) ** 2 + 4 * np.sin(x / 2) ** 2

@@ -1,0 +1,272 @@
+"""Bad input: every public function raises ValueError or TypeError, and the message names the argument."""
+
+import numpy as np
+import pytest
+import torch
+
+from dpss import measures
+from dpss.bases import Cosines, Pixels
+from dpss.diffusion import homogeneous, step_limit
+from dpss.families import gaussian_scale_space, heat, vp
+from dpss.osmosis import (
+    Drift, canonical_drift, clone, compress, evolve, operator, shadow_removal, steady_state,
+)
+from dpss.osmosis import step_limit as osmosis_limit
+from dpss.processes import Gaussian, Process
+
+good, other = np.full((3, 4), 0.5), np.linspace(0.1, 0.9, 12).reshape(3, 4)
+mask = np.zeros((3, 4), bool)
+flat = canonical_drift(np.ones((3, 4)))
+lam = torch.as_tensor(Cosines((3, 4)).eigenvalues)
+p = heat((3, 4))
+normal = Gaussian(torch.zeros(3, 4), 1.0, Pixels())
+
+
+def bump(value):
+    u = good.copy()
+    u[1, 2] = value
+    return u
+
+
+BAD_IMAGES = {
+    "nan": bump(np.nan), "inf": bump(np.inf), "minus inf": bump(-np.inf), "one axis": np.ones(4), "no axis": np.float64(1.0),
+    "integers": np.ones((3, 4), int), "bytes": np.ones((3, 4), np.uint8), "booleans": np.ones((3, 4), bool),
+    "complex": np.ones((3, 4), complex), "text": "lena", "nothing": None, "empty": np.ones((0, 4)),
+}
+
+def like(u):
+    """A good image of the kind of u."""
+    return torch.as_tensor(good) if isinstance(u, torch.Tensor) else good
+
+
+# argument named in the message, function of the image
+TAKES_IMAGE = {
+    "homogeneous": ("u", lambda u: homogeneous(u, 1.0)),
+    "evolve": ("u", lambda u: evolve(u, flat, 1.0)),
+    "evolve implicit": ("u", lambda u: evolve(u, flat, 1.0, scheme="implicit", steps=2)),
+    "evolve explicit": ("u", lambda u: evolve(u, flat, 1.0, scheme="explicit", steps=10)),
+    "steady_state": ("u", lambda u: steady_state(u, flat)),
+    "canonical_drift": ("guidance", lambda u: canonical_drift(u)),
+    "canonical_drift of logarithm": ("log_guidance", lambda u: canonical_drift(log_guidance=u)),
+    "shadow_removal": ("u", lambda u: shadow_removal(u, mask)),
+    "clone background": ("background", lambda u: clone(u, good, mask)),
+    "clone foreground": ("foreground", lambda u: clone(good, u, mask)),
+    "compress": ("u", lambda u: compress(u, mask)),
+    "entropy": ("u", lambda u: measures.entropy(u)),
+    "kl_grid p": ("p", lambda u: measures.kl_grid(u, like(u), 1.0)),
+    "kl_grid q": ("q", lambda u: measures.kl_grid(like(u), u, 1.0)),
+    "lyapunov u": ("u", lambda u: measures.lyapunov(u, like(u), abs)),
+    "lyapunov w": ("w", lambda u: measures.lyapunov(like(u), u, abs)),
+    "marginal": ("u0", lambda u: p.marginal(u, 0.5)),
+    "sample": ("u0", lambda u: p.sample(u, 0.5)),
+    "path": ("u0", lambda u: p.path(u, [0.1, 0.5])),
+    "posterior u0": ("u0", lambda u: p.posterior(u, good, 0.1, 0.5)),
+    "posterior ut": ("ut", lambda u: p.posterior(good, u, 0.1, 0.5)),
+    "score": ("u", lambda u: p.score(good, u, 0.5)),
+    "score denoised": ("denoised", lambda u: p.score(u, good, 0.5)),
+    "kernel": ("u", lambda u: p.kernel(0.1, 0.5)(u)),
+    "log_prob": ("u", lambda u: normal.log_prob(u)),
+    "gaussian": ("mean", lambda u: Gaussian(u, 1.0, Pixels())),
+}
+
+
+def refuses(argument, call):
+    with pytest.raises((ValueError, TypeError)) as refusal:
+        call()
+    words = str(refusal.value).replace("`", " ").replace("'", " ").replace(",", " ").replace(":", " ").replace(".", " ").replace("(", " ").replace(")", " ").split()
+    assert any(name in words for name in argument.split("|")), f"the message does not name {argument}: {refusal.value}"
+    return str(refusal.value)
+
+
+# The same as tensors, where they can be one.
+BAD_IMAGES |= {f"{name}, tensor": torch.as_tensor(u) for name, u in BAD_IMAGES.items() if isinstance(u, np.ndarray)}
+
+
+@pytest.mark.parametrize("bad", BAD_IMAGES)
+@pytest.mark.parametrize("function", TAKES_IMAGE)
+def test_images_that_are_none_are_refused(function, bad):
+    argument, call = TAKES_IMAGE[function]
+    refuses(argument, lambda: call(BAD_IMAGES[bad]))
+
+
+@pytest.mark.parametrize("function", TAKES_IMAGE)
+def test_integer_images_are_refused_with_the_way_out(function):
+    argument, call = TAKES_IMAGE[function]
+    for integers in (np.ones((3, 4), int), torch.ones(3, 4, dtype=torch.uint8)):
+        assert "as_float" in refuses(argument, lambda: call(integers))
+
+
+BAD_TIMES = {"negative": -0.1, "nan": float("nan"), "text": "now", "nothing": None}
+TAKES_TIME = {
+    "homogeneous": ("t", lambda t: homogeneous(good, t)),
+    "evolve": ("t", lambda t: evolve(good, flat, t)),
+    "evolve implicit": ("t", lambda t: evolve(good, flat, t, scheme="implicit", steps=2)),
+    "evolve explicit": ("t", lambda t: evolve(good, flat, t, scheme="explicit", steps=2)),
+}
+TAKES_UNIT_TIME = {
+    "marginal": ("t", lambda t: p.marginal(good, t)),
+    "sample": ("t", lambda t: p.sample(good, t)),
+    "log_signal": ("t", lambda t: p.log_signal(t)),
+    "signal": ("t", lambda t: p.signal(t)),
+    "noise": ("t", lambda t: p.noise(t)),
+    "snr": ("t", lambda t: p.snr(t)),
+    "log_snr": ("t", lambda t: p.log_snr(t)),
+    "sde": ("t", lambda t: p.sde(t)),
+    "score": ("t", lambda t: p.score(good, good, t)),
+    "kernel s": ("s", lambda t: p.kernel(t, 1.0)),
+    "kernel t": ("t", lambda t: p.kernel(0.0, t)),
+    "posterior s": ("s", lambda t: p.posterior(good, good, t, 1.0)),
+    "posterior t": ("t", lambda t: p.posterior(good, good, 0.0, t)),
+    "path": ("times", lambda t: p.path(good, [t])),
+    "conditional_entropy": ("t", lambda t: measures.conditional_entropy(vp(), t, (3, 4))),
+}
+
+
+@pytest.mark.parametrize("bad", BAD_TIMES)
+@pytest.mark.parametrize("function", {**TAKES_TIME, **TAKES_UNIT_TIME})
+def test_times_that_are_none_are_refused(function, bad):
+    argument, call = {**TAKES_TIME, **TAKES_UNIT_TIME}[function]
+    refuses(argument, lambda: call(BAD_TIMES[bad]))
+
+
+@pytest.mark.parametrize("t", [1.001, 17, float("inf")])
+@pytest.mark.parametrize("function", TAKES_UNIT_TIME)
+def test_times_after_one_are_refused(function, t):
+    argument, call = TAKES_UNIT_TIME[function]
+    refuses(argument, lambda: call(t))
+
+
+@pytest.mark.parametrize("function", [name for name in TAKES_UNIT_TIME if name not in ("path",)])
+def test_one_bad_time_among_many_is_refused(function):
+    argument, call = TAKES_UNIT_TIME[function]
+    refuses(argument, lambda: call(torch.tensor([0.5, -0.1])))
+    refuses(argument, lambda: call(torch.tensor([0.5, float("nan")])))
+
+
+OTHER = {
+    # times and their order
+    "kernel, s after t": ("s", lambda: p.kernel(0.6, 0.5)),
+    "posterior, s after t": ("s", lambda: p.posterior(good, good, 0.6, 0.5)),
+    "posterior, s equal to t": ("s", lambda: p.posterior(good, good, 0.5, 0.5)),
+    "path, decreasing": ("times", lambda: p.path(good, [0.5, 0.1])),
+    "path, repeated": ("times", lambda: p.path(good, [0.1, 0.1])),
+    "path, none": ("times", lambda: p.path(good, [])),
+    "path, one bad": ("times", lambda: p.path(good, [0.1, 0.5, 1.5])),
+    "marginal, three times for two images": ("t", lambda: p.marginal(torch.zeros(2, 3, 4), torch.tensor([0.1, 0.2, 0.3]))),
+    "homogeneous, three times for two images": ("t", lambda: homogeneous(np.zeros((2, 3, 4)), np.array([0.1, 0.2, 0.3]))),
+    # shapes of modes
+    "marginal, another grid": ("u0", lambda: p.marginal(torch.zeros(4, 3), 0.5)),
+    "sample, another grid": ("u0", lambda: p.sample(torch.zeros(4, 3), 0.5)),
+    "path, another grid": ("u0", lambda: p.path(torch.zeros(4, 3), [0.5])),
+    "kernel, another grid": ("u", lambda: p.kernel(0.1, 0.5)(torch.zeros(4, 3))),
+    "posterior, two grids": ("ut", lambda: p.posterior(torch.zeros(3, 4), torch.zeros(4, 3), 0.1, 0.5)),
+    "score, two grids": ("denoised|u", lambda: p.score(torch.zeros(3, 4), torch.zeros(4, 3), 0.5)),
+    "steady_state, another grid": ("shape", lambda: p.steady_state((4, 3))),
+    "steady_state, one axis": ("shape", lambda: vp().steady_state((4,))),
+    "conditional_entropy, another grid": ("shape", lambda: measures.conditional_entropy(p, 0.5, (4, 3))),
+    "gaussian, std of another grid": ("std", lambda: Gaussian(torch.zeros(3, 4), torch.ones(4, 3), Pixels())),
+    "gaussian, negative std": ("std", lambda: Gaussian(torch.zeros(3, 4), -1.0, Pixels())),
+    "gaussian, nan std": ("std", lambda: Gaussian(torch.zeros(3, 4), float("nan"), Pixels())),
+    "log_prob, another grid": ("u", lambda: normal.log_prob(torch.zeros(4, 3))),
+    "kl, another grid": ("other", lambda: normal.kl(Gaussian(torch.zeros(4, 3), 1.0, Pixels()))),
+    "kl, no law": ("other", lambda: normal.kl(torch.zeros(3, 4))),
+    "analyse, another grid": ("u", lambda: Cosines((3, 4)).analyse(torch.zeros(4, 3))),
+    "synthesise, another grid": ("modes", lambda: Cosines((3, 4)).synthesise(torch.zeros(4, 3))),
+    # densities that do not exist
+    "log_prob, no noise": ("std|σ", lambda: p.marginal(good, 0.0).log_prob(torch.as_tensor(good))),
+    "score at time zero": ("t", lambda: p.score(good, good, 0.0)),
+    "score of a process without noise": ("t|noise|σ|std", lambda: gaussian_scale_space((3, 4), 1.0).score(good, good, 0.5)),
+    # families and bases
+    "heat, one axis": ("shape", lambda: heat((4,))),
+    "heat, no pixel": ("shape", lambda: heat((0, 4))),
+    "heat, laplacian": ("laplacian", lambda: heat((3, 4), laplacian="spectral")),
+    "heat, blur": ("blur_max", lambda: heat((3, 4), blur_max=-1.0)),
+    "heat, sigma": ("sigma", lambda: heat((3, 4), sigma=-0.1)),
+    "gaussian_scale_space, t_max": ("t_max", lambda: gaussian_scale_space((3, 4), t_max=-1.0)),
+    "gaussian_scale_space, shape": ("shape", lambda: gaussian_scale_space((3, -4), t_max=1.0)),
+    "gaussian_scale_space, laplacian": ("laplacian", lambda: gaussian_scale_space((3, 4), 1.0, laplacian="five-point")),
+    "vp, beta_min": ("beta_min", lambda: vp(beta_min=-0.1)),
+    "vp, beta_max": ("beta_max", lambda: vp(beta_max=-1.0)),
+    "vp, nan": ("beta_max", lambda: vp(beta_max=float("nan"))),
+    "cosines, one axis": ("shape", lambda: Cosines((4,))),
+    "cosines, fractions": ("shape", lambda: Cosines((3.5, 4))),
+    "cosines, laplacian": ("laplacian", lambda: Cosines((3, 4), laplacian="periodic")),
+    "process, no basis": ("basis", lambda: Process("cosines", lambda t: -t, lambda t: t, "x")),
+    "process, constant gain": ("log_signal", lambda: Process(Pixels(), -1.0, lambda t: t, "x")),
+    "process, constant noise": ("noise", lambda: Process(Pixels(), lambda t: -t, 0.1, "x")),
+    "process, nan": ("log_signal", lambda: Process(Pixels(), lambda t: t * float("nan"), lambda t: t, "x")),
+    "process, infinite gain before the end": ("log_signal", lambda: Process(Pixels(), lambda t: torch.log((0.5 - t).clamp(min=0)), lambda t: t, "x").signal(0.7)),
+    "process, modes of another grid": ("log_signal", lambda: Process(Cosines((4, 3)), lambda t: -lam * t, lambda t: t, "x")),
+    "compose, no kernel": ("other|earlier", lambda: p.kernel(0.5, 1.0) @ torch.eye(3)),
+    "compose, two bases": ("other|earlier|basis", lambda: p.kernel(0.5, 1.0) @ vp().kernel(0.1, 0.5)),
+    # guidance and drift
+    "canonical_drift, zero": ("guidance", lambda: canonical_drift(bump(0.0))),
+    "canonical_drift, negative": ("guidance", lambda: canonical_drift(bump(-1.0))),
+    "canonical_drift, nothing": ("guidance", lambda: canonical_drift()),
+    "canonical_drift, both": ("guidance|log_guidance", lambda: canonical_drift(good, log_guidance=good)),
+    "shadow_removal, zero": ("u", lambda: shadow_removal(bump(0.0), mask)),
+    "clone, negative background": ("background", lambda: clone(bump(-1.0), good, mask)),
+    "clone, zero foreground": ("foreground", lambda: clone(good, bump(0.0), mask)),
+    "compress, zero": ("u", lambda: compress(bump(0.0), mask)),
+    "drift of 2": ("dy|dx|drift", lambda: evolve(good, Drift(np.full((2, 4), 2.0), np.zeros((3, 3))), 1.0)),
+    "drift of −2.5": ("dx|dy|drift", lambda: operator(Drift(np.zeros((2, 4)), np.full((3, 3), -2.5)))),
+    "drift of 2, steady state": ("dx|dy|drift", lambda: steady_state(good, Drift(np.zeros((2, 4)), np.full((3, 3), 2.0)))),
+    "drift, nan": ("dy|drift", lambda: operator(Drift(np.full((2, 4), np.nan), np.zeros((3, 3))))),
+    "drift, shapes that do not belong together": ("dy|dx|drift", lambda: operator(Drift(np.zeros((3, 4)), np.zeros((3, 4))))),
+    "drift of another grid": ("drift|u", lambda: evolve(good, canonical_drift(np.ones((4, 3))), 1.0)),
+    "drift of another grid, steady state": ("drift|u", lambda: steady_state(good, canonical_drift(np.ones((4, 3))))),
+    "drift that is an image": ("drift", lambda: evolve(good, good, 1.0)),
+    "operator of an image": ("drift", lambda: operator(good)),
+    "step_limit of an image": ("drift", lambda: osmosis_limit(good)),
+    "spacing": ("spacing", lambda: operator(flat, spacing=0.0)),
+    "spacing, evolve": ("spacing", lambda: evolve(good, flat, 1.0, spacing=-1.0)),
+    "spacing, step_limit": ("spacing", lambda: osmosis_limit(flat, spacing=float("nan"))),
+    # schemes
+    "scheme": ("scheme", lambda: evolve(good, flat, 1.0, scheme="crank")),
+    "steps of zero": ("steps", lambda: evolve(good, flat, 1.0, scheme="implicit", steps=0)),
+    "steps, a fraction": ("steps", lambda: evolve(good, flat, 1.0, scheme="implicit", steps=2.5)),
+    "explicit step above its bound": ("steps", lambda: evolve(good, flat, 10.0, scheme="explicit", steps=10)),
+    "diffusivity": ("largest_diffusivity", lambda: step_limit(0.0)),
+    # masks
+    "shadow_removal, mask of numbers": ("shadow_edge", lambda: shadow_removal(good, mask.astype(float))),
+    "shadow_removal, mask of another grid": ("shadow_edge", lambda: shadow_removal(good, mask.T)),
+    "clone, mask of numbers": ("mask", lambda: clone(good, other, mask.astype(int))),
+    "clone, mask of another grid": ("mask", lambda: clone(good, other, mask.T)),
+    "clone, two grids": ("foreground", lambda: clone(good, other.T, mask)),
+    "compress, mask of numbers": ("mask", lambda: compress(good, mask.astype(float))),
+    "compress, mask of another grid": ("mask", lambda: compress(good, mask.T)),
+    # measures
+    "entropy, value above the range": ("range|u", lambda: measures.entropy(bump(1.5))),
+    "entropy, value below the range": ("range|u", lambda: measures.entropy(bump(-1.01))),
+    "entropy, bins": ("bins", lambda: measures.entropy(good, bins=0)),
+    "entropy, empty range": ("range", lambda: measures.entropy(good, range=(1, 1))),
+    "kl_grid, negative density": ("p", lambda: measures.kl_grid(bump(-0.5), good, 1.0)),
+    "kl_grid, negative reference": ("q", lambda: measures.kl_grid(good, bump(-0.5), 1.0)),
+    "kl_grid, cell": ("cell", lambda: measures.kl_grid(good, good, 0.0)),
+    "kl_grid, two grids": ("q", lambda: measures.kl_grid(good, good.T.copy(), 1.0)),
+    "lyapunov, zero steady state": ("w", lambda: measures.lyapunov(good, bump(0.0), abs)),
+    "lyapunov, two grids": ("w|u", lambda: measures.lyapunov(good, good.T.copy(), abs)),
+    "lyapunov, no function": ("phi", lambda: measures.lyapunov(good, good, 2.0)),
+    "conditional_entropy, no process": ("process", lambda: measures.conditional_entropy("vp", 0.5, (3, 4))),
+}
+
+
+@pytest.mark.parametrize("case", OTHER)
+def test_bad_arguments_are_refused_by_name(case):
+    refuses(*OTHER[case])
+
+
+def test_good_input_passes_the_calls_of_the_tables():
+    """Else the tables would prove nothing: a call that always fails is refused too."""
+    for argument, call in TAKES_IMAGE.values():
+        call(good), call(torch.as_tensor(good)), call(good.astype("float32"))
+    for argument, call in {**TAKES_TIME, **TAKES_UNIT_TIME}.values():
+        call(0.25)
+
+
+def test_a_message_says_what_it_got_and_what_it_needs():
+    assert "nan" in refuses("u", lambda: homogeneous(bump(np.nan), 1.0)).lower()
+    assert "1.5" in refuses("t", lambda: p.marginal(good, 1.5))
+    message = refuses("steps", lambda: evolve(good, flat, 10.0, scheme="explicit", steps=10))
+    assert "40" in message or "0.25" in message  # the bound is 1/4: forty steps would do
+    assert "0.6" in refuses("s", lambda: p.kernel(0.6, 0.5))
