@@ -34,10 +34,42 @@ def image(u, name="u", *, positive=False):
 
 
 def tensor(u, name="u"):
-    """`u` as a torch tensor that is an image; NumPy arrays share their memory."""
+    """`u` as a torch tensor that is an image; NumPy arrays share their memory where torch can."""
+    if isinstance(u, np.ndarray) and u.dtype.kind in "fiub":
+        u = np.require(u, requirements=["C", "W"])   # torch refuses negative strides and warns of read-only memory
     if not isinstance(u, torch.Tensor):
-        u = torch.as_tensor(u)
+        try:
+            u = torch.as_tensor(u)
+        except (TypeError, ValueError, RuntimeError):
+            raise TypeError(f"{name} is a {type(u).__name__}; needed: a torch tensor or a NumPy array") from None
     return image(u, name)
+
+
+def times(t, name="t", latest=1.0):
+    """`t` as a float64 tensor on the CPU with values in [0, latest]."""
+    try:
+        t = torch.as_tensor(t, dtype=torch.float64).cpu()
+    except (TypeError, ValueError, RuntimeError):
+        raise TypeError(f"{name} is {t!r}; needed: a time or a tensor of times") from None
+    wrong = t[~((t >= 0) & (t <= latest) & torch.isfinite(t))]
+    if wrong.numel():
+        needed = f"times in [0, {latest:g}]" if np.isfinite(latest) else "finite times >= 0"
+        raise ValueError(f"{name} holds {wrong.flatten()[0].item():g}; needed: {needed}")
+    return t
+
+
+def spread(coefficients, shape, name="t"):
+    """Align coefficients `t.shape + (h, w)` with an image of `shape`: the axes of t are its leading batch axes.
+
+    Axes of length one go between, so that a channel shares the time of its image. One image at many times
+    broadcasts by itself.
+    """
+    times, batch = tuple(coefficients.shape[:-2]), tuple(shape[:-2])
+    if not times or not batch:
+        return coefficients
+    if len(times) > len(batch) or any(m not in (1, n) for m, n in zip(times, batch)):
+        raise ValueError(f"{name} has shape {times}; needed: the leading axes of the batch {batch}, or one time")
+    return coefficients.reshape(*times, *[1] * (len(batch) - len(times)), *coefficients.shape[-2:])
 
 
 def mask(region, shape, name="mask"):

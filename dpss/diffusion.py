@@ -1,5 +1,4 @@
 """Diffusion filters: evolutions ∂u/∂t = div(g ∇u) of an image with reflecting boundary."""
-import numpy as np
 import torch
 
 from . import _arrays
@@ -18,11 +17,9 @@ def homogeneous(u, t):
     """
     _arrays.image(u)
     basis = Cosines(u.shape[-2:])
-    t = torch.as_tensor(t, dtype=torch.float64)
-    if not (torch.isfinite(t) & (t >= 0)).all():
-        raise ValueError(f"t is {t.tolist()}; needed: finite diffusion times >= 0")
-    gain = spread(torch.exp(-basis.eigenvalues * t[..., None, None]), t.shape, u.shape)
-    gain = gain.to(u) if isinstance(u, torch.Tensor) else gain.numpy().astype(u.dtype)
+    t = _arrays.times(t, latest=float("inf"))
+    gain = _arrays.spread(torch.exp(-basis.eigenvalues * t[..., None, None]), u.shape)
+    gain = gain.to(u) if isinstance(u, torch.Tensor) else gain.detach().numpy().astype(u.dtype)
     return basis.synthesise(gain * basis.analyse(u))
 
 

@@ -1,0 +1,132 @@
+"""Gaussian laws of images, diagonal in a basis, and the linear-Gaussian kernels that carry one into another."""
+import math
+
+import torch
+
+from . import _arrays
+from .bases import Basis
+
+
+def scale(coefficients, modes):
+    """coefficients · modes: float64 numbers per mode, aligned with the batch and cast to the modes' dtype."""
+    return _arrays.spread(coefficients, modes.shape).to(modes) * modes
+
+
+class Gaussian:
+    """The law of B⁻¹(B m + s ε), ε ~ N(0, I): mean m, covariance B⁻¹ diag(s²) B⁻ᵀ.
+
+    `mean`: image (..., H, W). `std`: s ≥ 0, a number, per mode `(H, W)`, or with leading axes as the mean has.
+    A mode with s = 0 is a point mass: it can be sampled, its entropy is −∞, a density is refused.
+    Results are float64 and batch-shaped; logarithms are natural.
+    Raises TypeError or ValueError for what is not an image, negative std, and grids that do not fit.
+    """
+
+    def __init__(self, mean, std, basis):
+        if not isinstance(basis, Basis):
+            raise TypeError(f"basis is {basis!r}; needed: a dpss.bases.Basis")
+        mean = _arrays.tensor(mean, "mean")
+        basis.check(mean.shape[-2:], "mean")
+        std = torch.as_tensor(std, dtype=torch.float64)
+        if not (torch.isfinite(std) & (std >= 0)).all():
+            raise ValueError(f"std has values from {std.min().item():g} to {std.max().item():g}; needed: finite, >= 0")
+        if std.ndim < 2:
+            std = std.expand(1, 1) if std.ndim == 0 else std[None]
+        try:
+            std = _arrays.spread(std, mean.shape, "std")
+            shape = torch.broadcast_shapes(std.shape, mean.shape)
+        except RuntimeError:
+            shape = ()
+        if shape[-2:] != mean.shape[-2:]:
+            raise ValueError(f"std has shape {tuple(std.shape)}; needed: what fits the mean's {tuple(mean.shape)}")
+        self.mean, self.std, self.basis = mean.expand(shape), std, basis
+
+    def __repr__(self):
+        return f"Gaussian(mean of shape {tuple(self.mean.shape)}, basis={self.basis!r})"
+
+    def sample(self, generator=None):
+        """One draw, of the mean's shape, dtype and device."""
+        noise = torch.randn(self.mean.shape, dtype=self.mean.dtype, device=self.mean.device, generator=generator)
+        return self.mean + self.basis.synthesise(scale(self.std, noise))
+
+    def log_prob(self, u):
+        """log density at the image `u`: −½|z|² − Σ log s − (N/2) log 2π − log|det B⁻¹|, z = B(u − m)/s."""
+        u = self._fitting(_arrays.tensor(u), "u")
+        if (self.std == 0).any():
+            raise ValueError("std is 0 in some mode (σ = 0, a point mass); needed: > 0 in all, for a density")
+        z = scale(1 / self.std, self.basis.analyse(u.double() - self.mean.double()))
+        return -0.5 * (z ** 2).sum((-2, -1)) - self._log_volume() - self._pixels() / 2 * math.log(2 * math.pi)
+
+    def entropy(self):
+        """Differential entropy Σ log s + (N/2) log(2πe) + log|det B⁻¹| in nats."""
+        return self._log_volume() + self._pixels() / 2 * math.log(2 * math.pi * math.e)
+
+    def kl(self, other):
+        """Kullback–Leibler divergence KL(self ‖ other) = ½ Σ (r − 1 − log r + d²/s'²), r = s²/s'², d = B(m − m').
+
+        Both in the same basis. Infinite where one is a point mass in a mode and the other is not the same.
+        """
+        if not isinstance(other, Gaussian):
+            raise TypeError(f"other is a {type(other).__name__}; needed: a Gaussian")
+        if other.basis != self.basis:
+            raise ValueError(f"other has the basis {other.basis!r}; needed: {self.basis!r}, the same one")
+        mean = other._fitting(self.mean, "other")
+        gap = self.basis.analyse(mean.double() - other.mean.double())
+        a, b, gap = torch.broadcast_tensors(self.std.to(gap), other.std.to(gap), gap)
+        excess = (a - b) * (a + b) / b ** 2   # r − 1
+        per_mode = 0.5 * (excess - torch.log1p(excess) + (gap / b) ** 2)
+        points = torch.where((a == 0) & (gap == 0), 0.0, math.inf)
+        return torch.where(b == 0, points, per_mode).sum((-2, -1))
+
+    def _pixels(self):
+        return self.mean.shape[-2] * self.mean.shape[-1]
+
+    def _log_volume(self):
+        """Σ log s + log|det B⁻¹|, batch-shaped."""
+        return torch.log(self.std).expand(self.mean.shape).sum((-2, -1)) + self.basis.log_abs_det
+
+    def _fitting(self, u, name):
+        if u.shape[-2:] != self.mean.shape[-2:]:
+            raise ValueError(f"{name} has grid {tuple(u.shape[-2:])}; needed: {tuple(self.mean.shape[-2:])}")
+        return u
+
+
+class Kernel:
+    """A transition: given u, the law is Gaussian with mean B⁻¹(g B u) + shift and std s per mode.
+
+    `gain` g, `std` s: float64 per mode; `shift`: an image, 0 for forward kernels. `later @ earlier` is the
+    transition through both (Chapman–Kolmogorov): gains multiply, variances add up as s² + (g s')².
+    """
+
+    def __init__(self, gain, std, basis, shift=None):
+        self.gain, self.std, self.basis = gain, std, basis
+        self.shift = torch.zeros(1, 1, dtype=torch.float64) if shift is None else shift
+
+    def __repr__(self):
+        return f"Kernel(gain and std of shape {tuple(self.gain.shape)}, basis={self.basis!r})"
+
+    def __call__(self, u):
+        """The law after the transition from the image `u`."""
+        u = _arrays.tensor(u)
+        self.basis.check(u.shape[-2:], "u")
+        moved = self.basis.synthesise(scale(self.gain, self.basis.analyse(u)))
+        return Gaussian(moved + _arrays.spread(self.shift, moved.shape).to(moved), self.std, self.basis)
+
+    def __matmul__(self, earlier):
+        if not isinstance(earlier, Kernel):
+            raise TypeError(f"earlier is a {type(earlier).__name__}; needed: a Kernel")
+        if earlier.basis != self.basis:
+            raise ValueError(f"earlier has the basis {earlier.basis!r}; needed: {self.basis!r}, the same one")
+        shift = earlier.shift
+        shift = shift.expand(*shift.shape[:-2], *(self.basis.shape or shift.shape[-2:]))
+        shift = self.shift + self.basis.synthesise(self.gain * self.basis.analyse(shift))
+        return Kernel(self.gain * earlier.gain, torch.hypot(self.std, self.gain * earlier.std), self.basis, shift)
+
+    def isclose(self, other, rtol=1e-9, atol=1e-12):
+        """Whether gains, variances and shifts agree to |a − b| ≤ atol + rtol |b|.
+
+        Variances and not standard deviations: a root would enlarge the rounding of a variance near zero.
+        """
+        if not isinstance(other, Kernel) or other.basis != self.basis:
+            return False
+        pairs = (self.gain, other.gain), (self.std ** 2, other.std ** 2), (self.shift, other.shift)
+        return all(torch.isclose(a, b, rtol=rtol, atol=atol).all().item() for a, b in pairs)

@@ -1,0 +1,257 @@
+"""Forward processes: what every linear-Gaussian diffusion probabilistic scale-space has in common.
+
+In the modes c = B u of a basis, (B U_t)_k = α_t(k) (B U_0)_k + σ_t(k) ε_k with ε ~ N(0, I) and t in [0, 1].
+A `Process` holds B, log α and σ; `Kernel` is its transition between two times, `Gaussian` what comes out.
+
+Coefficients are float64 tensors of shape t.shape + (1, 1), or t.shape + (H, W) where the modes differ; they are
+cast to the image's dtype where they are applied. Images are tensors `(..., H, W)`, or what `torch.as_tensor`
+takes. The axes of t are the leading batch axes of the image; one image at m times gives `(m, H, W)`.
+"""
+import math
+
+import torch
+from torch.autograd import forward_ad
+
+from . import _arrays
+from .bases import Basis
+from .laws import Gaussian, Kernel, scale
+
+CHECK_TIMES = (0.1234567, 0.3719371, 0.6180339, 0.8715237)   # no node of a schedule of 10, 100 or 1000 steps
+START = 1e-12   # stands for 0⁺ in `sde`, where σ = 0 would divide 0 by 0
+
+
+class Process:
+    """A forward process: (B U_t)_k = α_t(k) (B U_0)_k + σ_t(k) ε_k. Immutable.
+
+    `basis`: the `Basis` in which it acts mode by mode. `log_signal`, `noise`: callables that take a float64 tensor
+    t of shape `t.shape + (1, 1)` and return log α_t and σ_t, broadcasting against it and (H, W); they must stay
+    in torch, because `sde` differentiates them. log α may be −∞ at t = 1 only. `name`: for tables and messages.
+
+    It is Markov iff the signal-to-noise ratio α²/σ² rises in no mode; `kernel` refuses a pair of times between
+    which it does. Raises TypeError or ValueError for what is not a basis or a callable, for callables that leave
+    torch, return NaN or do not fit the grid. Source: Peter 2024; the SDE: Song et al. 2021.
+    """
+
+    __slots__ = ("basis", "name", "_log_signal", "_noise")
+
+    def __init__(self, basis, log_signal, noise, name="process"):
+        if not isinstance(basis, Basis):
+            raise TypeError(f"basis is {basis!r}; needed: a dpss.bases.Basis")
+        for part, function in (("log_signal", log_signal), ("noise", noise)):
+            if not callable(function):
+                raise TypeError(f"{part} is {function!r}; needed: a function of t")
+        for key, value in zip(self.__slots__, (basis, name, log_signal, noise)):
+            object.__setattr__(self, key, value)
+        self._check_derivative(self._log_signal, "log_signal")
+        self._check_derivative(self._noise, "noise")
+
+    def __setattr__(self, key, value):
+        raise AttributeError(f"{key} cannot be set: a Process is immutable, make another one")
+
+    def __repr__(self):
+        return f"Process({self.name!r}, basis={self.basis!r})"
+
+    # -- coefficients
+
+    def log_signal(self, t):
+        """log α_t(k): shape `t.shape + (1, 1)` or `+ (H, W)`."""
+        t = _arrays.times(t)
+        value = self._evaluate(self._log_signal, t, "log_signal")
+        if torch.isnan(value).any() or (value == math.inf).any() or ((value == -math.inf) & (t[..., None, None] < 1)).any():
+            raise ValueError("log_signal returns NaN or an infinite value; needed: finite, or -inf at t = 1 only")
+        return value
+
+    def signal(self, t):
+        """Gain α_t(k) = exp(log α_t(k)) ≥ 0."""
+        return torch.exp(self.log_signal(t))
+
+    def noise(self, t):
+        """Noise level σ_t(k) ≥ 0, the standard deviation per mode."""
+        value = self._evaluate(self._noise, _arrays.times(t), "noise")
+        if not (torch.isfinite(value) & (value >= 0)).all():
+            raise ValueError("noise returns a negative or non-finite value; needed: finite σ >= 0")
+        return value
+
+    def log_snr(self, t):
+        """log(α²/σ²) per mode: −∞ where α = 0, +∞ where α > 0 = σ."""
+        log_signal = self.log_signal(t)
+        value = 2 * log_signal - 2 * torch.log(self.noise(t))
+        return torch.where(log_signal == -math.inf, log_signal, value)
+
+    def snr(self, t):
+        """Signal-to-noise ratio α_t(k)²/σ_t(k)²."""
+        return torch.exp(self.log_snr(t))
+
+    # -- laws of images
+
+    def marginal(self, u0, t):
+        """p(u_t | u_0): the Gaussian of mean B⁻¹ α_t B u_0 and std σ_t per mode."""
+        u0 = self._image(u0, "u0")
+        return Gaussian(self.basis.synthesise(scale(self.signal(t), self.basis.analyse(u0))), self.noise(t), self.basis)
+
+    def sample(self, u0, t, generator=None):
+        """One draw of U_t given u_0."""
+        return self.marginal(u0, t).sample(generator)
+
+    def path(self, u0, times, generator=None):
+        """The Markov chain at increasing `times`, step by step: `(len(times), *u0.shape)`."""
+        u0, times = self._image(u0, "u0"), _arrays.times(times, "times")
+        if times.ndim != 1 or len(times) == 0 or (times.diff() <= 0).any():
+            raise ValueError(f"times is {times.tolist()}; needed: one or more increasing times")
+        modes = self.basis.analyse(u0)
+        gains = [self.signal(times[0])] + [None] * (len(times) - 1)
+        stds, states = [self.noise(times[0])] + [None] * (len(times) - 1), []
+        for i in range(len(times)):
+            if i > 0:
+                step = self.kernel(times[i - 1], times[i])
+                gains[i], stds[i] = step.gain, step.std
+            noise = torch.randn(modes.shape, dtype=modes.dtype, device=modes.device, generator=generator)
+            modes = scale(gains[i], modes) + scale(stds[i], noise)
+            states.append(modes)
+        return self.basis.synthesise(torch.stack(states))
+
+    def steady_state(self, shape, dtype=None):
+        """The law at t = 1 from u_0 = 0: mean 0, std σ_1, for images of `shape` (..., H, W).
+
+        Heat forgets all but the mean: it has one such law per mean grey value.
+        """
+        sides = tuple(_arrays.count(n, f"shape[{i}]") for i, n in enumerate(shape))
+        if len(sides) < 2:
+            raise ValueError(f"shape is {sides}; needed: at least (H, W)")
+        self.basis.check(sides[-2:], "shape")
+        return Gaussian(torch.zeros(sides, dtype=dtype), self.noise(1.0), self.basis)
+
+    # -- between two times
+
+    def kernel(self, s, t):
+        """Transition from time s to t ≥ s: gain α_t/α_s, variance σ_t² − (α_t/α_s)² σ_s² per mode.
+
+        Where α_s = 0 the gain is 0 and the variance σ_t². Raises ValueError, naming the mode and both times,
+        where the variance would be negative: the signal-to-noise ratio rises, no Markov chain has these marginals.
+        """
+        s, t = _arrays.times(s, "s"), _arrays.times(t, "t")
+        if (s > t).any():
+            raise ValueError(f"s is {_first(s, s > t)}; needed: no later than t = {_first(t, s > t)}")
+        log_s, log_t, std_s, std_t = self.log_signal(s), self.log_signal(t), self.noise(s), self.noise(t)
+        same = (s == t)[..., None, None]
+        gain = torch.where(log_s == -math.inf, 0.0, torch.exp(log_t - log_s))
+        gain = torch.where(same, 1.0, gain)
+        variance = torch.where(same, 0.0, std_t ** 2 - (gain * std_s) ** 2)
+        rising = variance < -1e-12 * std_t ** 2
+        if rising.any():
+            place = rising.nonzero()[0].tolist()
+            mode = "every mode" if rising.shape[-2:] == (1, 1) else f"mode ({place[-2]}, {place[-1]})"
+            raise ValueError(f"the process {self.name!r} is not Markov: its signal-to-noise ratio rises in {mode} "
+                             f"between s = {_first(s, rising.any((-2, -1)))} and t = {_first(t, rising.any((-2, -1)))}; "
+                             "needed: a ratio that never rises")
+        # Below zero by rounding only, where the ratio is constant: σ_t² and (α_t σ_s/α_s)² agree to 12 digits.
+        return Kernel(gain, torch.sqrt(variance.clamp(min=0)), self.basis)
+
+    def posterior(self, u0, ut, s, t):
+        """p(u_s | u_t, u_0) for s < t, Bayes' rule for Gaussians, mode by mode:
+
+            variance  σ_s² σ²_{t|s} / σ_t²,   mean  (α_{t|s} σ_s² u_t + α_s σ²_{t|s} u_0) / σ_t².
+
+        Finite also where σ²_{t|s} = 0; where σ_t = 0, and at s = 0, it is the point mass at α_s u_0.
+        """
+        u0, ut = self._image(u0, "u0"), self._image(ut, "ut")
+        _same_grid(u0, ut, "ut")
+        s, t = _arrays.times(s, "s"), _arrays.times(t, "t")
+        if (s >= t).any():
+            raise ValueError(f"s is {_first(s, s >= t)}; needed: earlier than t = {_first(t, s >= t)}")
+        step, std_s, std_t = self.kernel(s, t), self.noise(s), self.noise(t)
+        known = std_t > 0
+        from_ut = torch.where(known, step.gain * (std_s / std_t) ** 2, 0.0)
+        from_u0 = self.signal(s) * torch.where(known, (step.std / std_t) ** 2, 1.0)
+        std = torch.where(known, std_s * (step.std / std_t), 0.0)
+        modes = scale(from_ut, self.basis.analyse(ut)) + scale(from_u0, self.basis.analyse(u0))
+        return Gaussian(self.basis.synthesise(modes), std, self.basis)
+
+    # -- continuous time
+
+    def score(self, denoised, u, t):
+        """∇ log p_t(u) from `denoised` = E[U_0 | U_t = u] (Tweedie): Bᵀ (α_t B D − B u) / σ_t².
+
+        Raises ValueError where σ_t = 0: there is no density then.
+        """
+        denoised, u = self._image(denoised, "denoised"), self._image(u, "u")
+        _same_grid(u, denoised, "denoised")
+        std = self.noise(t)
+        if (std == 0).any():
+            raise ValueError(f"t = {t} has noise level σ = 0; needed: σ > 0, else there is no density")
+        residual = scale(self.signal(t), self.basis.analyse(denoised)) - self.basis.analyse(u)
+        return self.basis.pull_back(scale(std ** -2, residual))
+
+    def sde(self, t):
+        """(f, g²) per mode of dU = f U dt + √g² dW: f = d log α/dt, g² = dσ²/dt − 2 f σ².
+
+        At t = 0 the limit 0⁺. g² < 0 exactly where the signal-to-noise ratio rises. Raises ValueError where
+        a coefficient is infinite (where α = 0).
+        """
+        t = _arrays.times(t).clamp(min=START)
+        std = self.noise(t)
+        log_rate, std_rate = self._rate(self._log_signal, t, "log_signal"), self._rate(self._noise, t, "noise")
+        g2 = 2 * std * std_rate - 2 * log_rate * std ** 2
+        if not (torch.isfinite(log_rate).all() and torch.isfinite(g2).all()):
+            raise ValueError(f"t is {t.tolist()}; needed: times at which the coefficients of {self.name!r} are finite")
+        return log_rate, g2
+
+    # -- inside
+
+    def _image(self, u, name):
+        u = _arrays.tensor(u, name)
+        self.basis.check(u.shape[-2:], name)
+        return u
+
+    def _evaluate(self, function, t, name):
+        """function(t[..., None, None]) as float64, expanded to t.shape + (1, 1) or + (H, W)."""
+        t = t[..., None, None]
+        value = function(t)
+        if not isinstance(value, torch.Tensor):
+            raise TypeError(f"{name} returns a {type(value).__name__}; needed: a torch tensor")
+        try:
+            shape = torch.broadcast_shapes(value.shape, t.shape)
+            if shape[-2:] != (1, 1):
+                shape = torch.broadcast_shapes(shape, self.basis.shape or ())
+            if self.basis.shape and shape[-2:] not in ((1, 1), self.basis.shape) or shape[:-2] != t.shape[:-2]:
+                raise RuntimeError
+        except RuntimeError:
+            raise ValueError(f"{name} returns shape {tuple(value.shape)} for t of shape {tuple(t.shape)}; needed: "
+                             f"what broadcasts against it and the grid of {self.basis}") from None
+        return value.to(torch.float64).expand(shape)
+
+    def _rate(self, function, t, name):
+        """Derivative of a coefficient in t, by forward-mode differentiation."""
+        with forward_ad.dual_level():
+            value, rate = forward_ad.unpack_dual(self._evaluate(function, forward_ad.make_dual(t, torch.ones_like(t)), name))
+        return torch.zeros_like(value) if rate is None else rate
+
+    def _check_derivative(self, function, name, h=1e-6):
+        """Refuse a callable whose derivative is lost, as float(t) or NumPy inside it would do silently."""
+        for time in CHECK_TIMES:
+            t = torch.tensor(time, dtype=torch.float64)
+            try:
+                ahead, behind, rate = self._evaluate(function, t + h, name), self._evaluate(function, t - h, name), self._rate(function, t, name)
+            except RuntimeError as error:
+                raise ValueError(f"{name} cannot be differentiated by torch ({error}); needed: torch functions of t") from None
+            slope = (ahead - behind) / (2 * h)
+            # central differences err by h² and by rounding of the values over h
+            if not ((rate - slope).abs() <= 1e-4 * (1 + slope.abs()) + 1e-8 * ahead.abs()).all():
+                raise ValueError(f"{name} has the derivative {rate.flatten()[0].item():g} at t = {time} in torch, "
+                                 f"{slope.flatten()[0].item():g} by differences; needed: torch functions of t, finite "
+                                 "for 0 < t < 1 (no float(t), NumPy or detach)")
+
+
+def _first(times, where):
+    """The first of the times at which `where` holds, for messages."""
+    times, where = torch.broadcast_tensors(times, where)
+    return f"{times[where].flatten()[0].item():g}"
+
+
+def _same_grid(u, other, name):
+    if u.shape[-2:] != other.shape[-2:]:
+        raise ValueError(f"{name} has shape {tuple(other.shape)}; needed: the grid {tuple(u.shape[-2:])}")
+    try:
+        torch.broadcast_shapes(u.shape, other.shape)
+    except RuntimeError:
+        raise ValueError(f"{name} has shape {tuple(other.shape)}; needed: the batch of {tuple(u.shape)}") from None
