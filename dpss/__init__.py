@@ -3,7 +3,7 @@
 Names of `bases`, `processes` and `families` are also here: `dpss.vp()`, `dpss.Process`. The filters and measures
 stay in their modules: `dpss.osmosis.clone`, `dpss.measures.entropy`, `dpss.figures.show`.
 """
-from . import bases, claims, diffusion, families, laws, measures, processes
+from . import bases, claims, diffusion, families, images, laws, measures, processes
 from .bases import Basis, Cosines, Pixels
 from .claims import check
 from .families import gaussian_scale_space, heat, vp, vp_cosine

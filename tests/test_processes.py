@@ -392,8 +392,9 @@ class Weighted(Basis):
 
 
 def test_laws_in_a_basis_that_is_not_orthonormal_have_the_right_volume():
-    p = Gaussian(torch.as_tensor(image(SHAPE)), torch.full(SHAPE, 0.7, dtype=double), Weighted())
-    q = Gaussian(torch.as_tensor(image(SHAPE, 1)), torch.full(SHAPE, 1.1, dtype=double), Weighted())
+    basis = Weighted()
+    p = Gaussian(torch.as_tensor(image(SHAPE)), torch.full(SHAPE, 0.7, dtype=double), basis)
+    q = Gaussian(torch.as_tensor(image(SHAPE, 1)), torch.full(SHAPE, 1.1, dtype=double), basis)
     dense_p, dense_q = (MultivariateNormal(law.mean.flatten(), torch.diag((law.std * WEIGHTS).flatten() ** 2)) for law in (p, q))
     u = torch.as_tensor(image(SHAPE, 2))
     assert math.isclose(float(p.log_prob(u)), float(dense_p.log_prob(u.flatten())), rel_tol=1e-10)

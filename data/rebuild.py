@@ -1,0 +1,108 @@
+"""Rebuild every file of data/ from its two sources, whose checksums are in sources.toml:
+
+    python data/rebuild.py FASHION_PACKAGE.deb SCIKIT_IMAGE.whl [--into FOLDER]
+
+Needs NumPy and Pillow, no network and no dpkg. Files are written whole, after all of them were made.
+"""
+import argparse
+import gzip
+import hashlib
+import io
+import pathlib
+import tarfile
+import tomllib
+import zipfile
+
+import numpy as np
+from PIL import Image
+
+HERE = pathlib.Path(__file__).resolve().parent
+PER_CLASS = {"train": ("train", 400), "test": ("t10k", 100)}
+SIDE = 256
+# name: (file in skimage/data, left and top corner and side of the square that is cut out)
+PHOTOGRAPHS = {
+    "camera": ("camera.png", (0, 0, 512)),
+    "coins": ("coins.png", (0, 0, 303)),
+    "astronaut": ("astronaut.png", (0, 0, 512)),
+    "cat": ("chelsea.png", (90, 0, 300)),
+    "coffee": ("coffee.png", (140, 0, 400)),
+    "rocket": ("rocket.jpg", (170, 0, 427)),
+}
+
+
+def members_of_deb(data):
+    """Files of a Debian package: an `ar` archive that holds data.tar.*, name -> bytes."""
+    position = 8
+    while position < len(data):
+        name, size = data[position:position + 16].decode().strip().rstrip("/"), int(data[position + 48:position + 58])
+        if name.startswith("data.tar"):
+            with tarfile.open(fileobj=io.BytesIO(data[position + 60:position + 60 + size])) as archive:
+                return {m.name.removeprefix("./"): archive.extractfile(m).read() for m in archive if m.isfile()}
+        position += 60 + size + size % 2
+    raise SystemExit("the package holds no data.tar")
+
+
+def idx(data):
+    """An array in the IDX format of MNIST: magic number, sizes (big-endian), bytes."""
+    data = gzip.decompress(data)
+    sizes = np.frombuffer(data, ">u4", data[3], 4)
+    return np.frombuffer(data, np.uint8, offset=4 + 4 * data[3]).reshape(sizes)
+
+
+def fashion(files):
+    """A class-balanced subset: the first images of each class, in the order of the file."""
+    arrays = {}
+    for split, (stem, wanted) in PER_CLASS.items():
+        images, labels = (idx(next(d for n, d in files.items() if n.endswith(f"{stem}-{kind}-ubyte.gz")))
+                          for kind in ("images-idx3", "labels-idx1"))
+        chosen = np.sort(np.concatenate([np.flatnonzero(labels == k)[:wanted] for k in range(10)]))
+        arrays |= {f"{split}_images": images[chosen], f"{split}_labels": labels[chosen]}
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:   # a .npz with a fixed date
+        for name, array in arrays.items():
+            entry = io.BytesIO()
+            np.lib.format.write_array(entry, array, version=(1, 0), allow_pickle=False)
+            info = zipfile.ZipInfo(name + ".npy", (1980, 1, 1, 0, 0, 0))
+            info.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(info, entry.getvalue())
+    return buffer.getvalue()
+
+
+def photograph(data, box):
+    """The square cut out and averaged down to 256×256, as an 8-bit PNG."""
+    left, top, side = box
+    with Image.open(io.BytesIO(data)) as picture:
+        square = picture.crop((left, top, left + side, top + side)).resize((SIDE, SIDE), Image.Resampling.BOX)
+    buffer = io.BytesIO()
+    square.save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("fashion", type=pathlib.Path)
+    parser.add_argument("photographs", type=pathlib.Path)
+    parser.add_argument("--into", type=pathlib.Path, default=HERE)
+    options = parser.parse_args()
+    known = tomllib.loads((HERE / "sources.toml").read_text("utf-8"))["source"]
+    inputs = {}
+    for key in ("fashion", "photographs"):
+        inputs[key] = getattr(options, key).read_bytes()
+        found = hashlib.sha256(inputs[key]).hexdigest()
+        if found != known[key]["sha256"]:
+            raise SystemExit(f"{getattr(options, key).name} has sha256 {found}; needed: {known[key]['sha256']}")
+    made = {"fashion.npz": fashion(members_of_deb(inputs["fashion"]))}
+    with zipfile.ZipFile(io.BytesIO(inputs["photographs"])) as wheel:
+        for name, (file, box) in PHOTOGRAPHS.items():
+            made[f"photographs/{name}.png"] = photograph(wheel.read(f"skimage/data/{file}"), box)
+    for name, content in made.items():
+        path = options.into / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".partial")
+        partial.write_bytes(content)
+        partial.replace(path)
+        print(hashlib.sha256(content).hexdigest(), name)
+
+
+if __name__ == "__main__":
+    main()
