@@ -10,5 +10,5 @@ from .families import gaussian_scale_space, heat, vp, vp_cosine
 from .processes import Gaussian, Kernel, Process
 
 __all__ = ["Basis", "Cosines", "Gaussian", "Kernel", "Pixels", "Process", "bases", "check", "claims", "diffusion",
-           "families", "gaussian_scale_space", "heat", "images", "laws", "measures", "osmosis", "processes", "vp",
+           "families", "gaussian_scale_space", "heat", "images", "laws", "measures", "processes", "vp",
            "vp_cosine"]

@@ -117,4 +117,4 @@ def test_the_rebuild_script_reads_packages_and_shrinks_by_averaging():
     buffer = io.BytesIO()
     Image.fromarray(big.astype(np.uint8)).save(buffer, "PNG")
     small = np.asarray(Image.open(io.BytesIO(rebuild.photograph(buffer.getvalue(), (0, 0, 512)))))
-    assert small.shape == (256, 256) and np.abs(small - big.reshape(256, 2, 256, 2).mean((1, 3))).max() <= 0.5
+    assert small.shape == (256, 256) and np.abs(small - big.reshape(256, 2, 256, 2).mean((1, 3))).max() <= 1   # rows and columns are rounded one after the other
