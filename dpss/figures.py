@@ -58,8 +58,7 @@ class Figure(matplotlib.figure.Figure):
             f"{ax.get_title() or 'plot'}: {ax.get_ylabel()} over {ax.get_xlabel()}, "
             + ", ".join(_course(line.get_label(), line.get_ydata()) for line in ax.lines) for ax in self.axes)
 
-    def __repr__(self):
-        return self.describe()
+    __repr__ = __str__ = describe
 
     def _repr_mimebundle_(self, include=None, exclude=None):
         png = self.png()
@@ -88,7 +87,7 @@ def show(images, titles=None, value_range=(-1, 1), columns=None):
     if not low < high:
         raise ValueError(f"value_range is ({low:g}, {high:g}); needed: low < high")
     height, width = (max(p.shape[axis] for p in pictures) for axis in (0, 1))
-    fitting = max(1, (WIDTH + GAP) // (width + GAP))
+    fitting = max(1, (WIDTH + GAP) // (max(width, 64) + GAP))
     columns = min(len(pictures), fitting if columns is None else _arrays.count(columns, "columns"))
     zoom = max(1, min(8, (WIDTH - (columns - 1) * GAP) // (columns * width)))
     notes = [np.mean((p < low - 1e-12) | (p > high + 1e-12)) for p in pictures]
@@ -100,7 +99,8 @@ def show(images, titles=None, value_range=(-1, 1), columns=None):
     for i, (picture, title, share) in enumerate(zip(pictures, titles, notes)):
         left, top = i % columns * cell_w, i // columns * cell_h
         levels = np.round((picture.clip(low, high) - low) / (high - low) * 255).astype(np.uint8)
-        levels = levels.repeat(zoom, 0).repeat(zoom, 1)
+        levels = np.atleast_3d(levels).repeat(zoom, 0).repeat(zoom, 1)
+        levels = np.broadcast_to(levels, (*levels.shape[:2], 3))
         fig.figimage(levels, left, total_h - top - above - len(levels), origin="upper")
         for text, y in ((title, top + above / 2), (f"clipped: {_percent(share)}" if share else "", top + above + len(levels) + below / 2)):
             size = 11 * min(1, zoom * width / (8.2 * max(len(text), 1)))

@@ -73,7 +73,7 @@ TAKES_IMAGE = {
 def refuses(argument, call):
     with pytest.raises((ValueError, TypeError)) as refusal:
         call()
-    words = str(refusal.value).replace("`", " ").replace("'", " ").replace(",", " ").replace(":", " ").replace(".", " ").replace("(", " ").replace(")", " ").split()
+    words = str(refusal.value).replace("`", " ").replace("'", " ").replace(",", " ").replace(":", " ").replace(".", " ").replace("(", " ").replace(")", " ").replace("[", " ").split()
     assert any(name in words for name in argument.split("|")), f"the message does not name {argument}: {refusal.value}"
     return str(refusal.value)
 
