@@ -20,7 +20,7 @@ from . import _arrays
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 3)), (0, (1, 1)))
 DPI, WIDTH, GAP, LINE = 100, 560, 8, 24   # pixels: a figure, the gaps between pictures, a line of text
-STYLE = {"font.size": 11, "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.3,
+STYLE = {"font.size": 13, "axes.titlesize": 13, "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.3,
          "lines.linewidth": 2, "legend.frameon": False,
          "axes.prop_cycle": matplotlib.cycler(color=PALETTE) + matplotlib.cycler(linestyle=LINES)}
 LARGEST = 200   # frames of one interactive figure
@@ -122,7 +122,7 @@ def curves(x, ys, xlabel, ylabel, logx=False, logy=False, title=None):
 
     Raises ValueError for values that do not fit, are not finite, or not positive on a logarithmic axis.
     """
-    fig, ax = figure()
+    fig, ax = figure(height=3.4 + 0.25 * (len(ys) > 1) * -(-len(ys) // (2 if len(ys) < 5 else 3)))
     x = _line(x, "x", logx)
     for label, values in ys.items():
         values = _line(values, f"ys[{label!r}]", logy)
@@ -131,7 +131,7 @@ def curves(x, ys, xlabel, ylabel, logx=False, logy=False, title=None):
         ax.plot(x, values, label=label)
     ax.set(xlabel=xlabel, ylabel=ylabel, xscale="log" if logx else "linear", yscale="log" if logy else "linear", title=title or "")
     if len(ys) > 1:
-        ax.legend()
+        fig.legend(loc="outside lower center", frameon=False, fontsize=12, ncols=2 if len(ys) < 5 else 3)
     fig.alt = (f"{title + ': ' if title else ''}{ylabel} over {xlabel} from {_number(x.min())} to {_number(x.max())}. "
                + ". ".join(_course(label, values) for label, values in ys.items()) + ".")
     return fig

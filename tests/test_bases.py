@@ -114,3 +114,12 @@ def test_analysis_is_differentiable():
 def test_pixels_is_the_identity():
     u = torch.as_tensor(noise((2, 3, 4)))
     assert torch.equal(Pixels().analyse(u), u) and torch.equal(Pixels().synthesise(u), u)
+
+
+@given(shapes, seeds)
+def test_energy_of_differences_is_the_sum_of_eigenvalues_times_squared_modes(shape, seed):
+    u = image(shape, seed)
+    modes, basis = Cosines(shape).analyse(u), Cosines(shape)
+    energy = (np.diff(u, axis=0) ** 2).sum() + (np.diff(u, axis=1) ** 2).sum()
+    assert abs((basis.eigenvalues.numpy() * modes**2).sum() - energy) < 1e-12 * (1 + energy)
+    assert abs((modes**2).sum() - (u**2).sum()) < 1e-12 * (1 + (u**2).sum())
