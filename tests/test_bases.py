@@ -10,7 +10,7 @@ from hypothesis import given
 
 import dpss
 from dpss.bases import Cosines, Pixels
-from reference import SHAPES, cosine_matrix, eigenvalues, laplacian, noise, seeds, shapes
+from reference import SHAPES, cosine_matrix, eigenvalues, image, laplacian, noise, seeds, shapes
 
 KINDS = ["discrete", "continuous"]
 
