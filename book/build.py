@@ -22,24 +22,21 @@ def digest():
 
 
 def reason(log):
-    """The pages that failed and the ends of their tracebacks."""
-    reports = sorted((BUILD / "html" / "reports").rglob("*.err.log"))
-    parts = [f"page {p.name.removesuffix('.err.log')} failed:\n" + "\n".join(p.read_text().splitlines()[-15:])
-             for p in reports]
-    warnings = [line for line in log.splitlines() if re.search("WARNING|ERROR|Error", line)][:20]
-    return "\n\n".join(parts + ["\n".join(warnings)])
+    """What went wrong, without colours and without the rest of the log."""
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", log).splitlines()
+    return "\n".join([line for line in lines if re.search("WARNING|ERROR|Error", line) and "IPKernelApp" not in line][:20])
 
 
 def main():
     state, now = BUILD / "inputs.sha256", digest()
     if not state.exists() or state.read_text() != now:
         shutil.rmtree(BUILD, ignore_errors=True)
-    shutil.rmtree(BUILD / "html" / "reports", ignore_errors=True)
     done = subprocess.run([sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", ".", "-W", "--keep-going"],
                           cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if done.returncode:
-        print(done.stdout[-6000:])
-        print("\nThe book was not built.\n" + reason(done.stdout))
+        BUILD.mkdir(exist_ok=True)
+        (BUILD / "build.log").write_text(done.stdout, "utf-8")
+        print(f"{reason(done.stdout)}\n\nThe book was not built. The whole log: {BUILD / 'build.log'}")
         shutil.rmtree(BUILD / ".doctrees", ignore_errors=True)  # else the next build would not warn again
         return 1
     state.write_text(now)

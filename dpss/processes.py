@@ -48,6 +48,9 @@ class Process:
     def __setattr__(self, key, value):
         raise AttributeError(f"{key} cannot be set: a Process is immutable, make another one")
 
+    def __reduce__(self):   # copies are made by the constructor, as attributes cannot be set
+        return Process, (self.basis, self._log_signal, self._noise, self.name)
+
     def __repr__(self):
         return f"Process({self.name!r}, basis={self.basis!r})"
 

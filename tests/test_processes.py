@@ -1,5 +1,6 @@
 """The machinery every family shares, against dense joint Gaussians, torch.distributions and chains run step by step."""
 
+import copy
 import math
 
 import numpy as np
@@ -513,6 +514,11 @@ def test_a_process_is_immutable():
     for name in ("basis", "name"):
         with pytest.raises(AttributeError):
             setattr(process, name, None)
+
+
+def test_a_process_can_be_copied():
+    process = copy.deepcopy(PROCESSES["heat"])
+    assert torch.equal(process.signal(0.3), PROCESSES["heat"].signal(0.3)) and process.name == "heat"
 
 
 def test_callables_are_handed_double_times_with_two_trailing_axes():
