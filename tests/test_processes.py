@@ -13,7 +13,7 @@ from torch.distributions import MultivariateNormal, kl_divergence
 from dpss import measures
 from dpss.bases import Basis, Cosines, Pixels
 from dpss.families import gaussian_scale_space, heat, vp, vp_cosine
-from dpss.processes import Gaussian, Process
+from dpss.processes import Gaussian, Kernel, Process
 from reference import cosine_matrix, eigenvalues, image, noise, seeds
 
 SHAPE = (2, 3)
@@ -173,6 +173,19 @@ def test_composition_is_checked_against_dense_matrices_and_is_not_commutative():
     np.testing.assert_allclose(np.asarray(law.mean).ravel(), k2 @ k1 @ u.ravel(), atol=1e-13)
     np.testing.assert_allclose(covariance(law), k2 @ c1 @ k2.T + c2, atol=1e-13)
     assert not (early @ late).isclose(late @ early)
+
+
+@pytest.mark.parametrize("basis", [Cosines(SHAPE), Pixels()])
+def test_kernels_with_shifts_compose_as_affine_maps(basis):
+    """Reverse kernels have a shift: u -> K u + b. Two of them: K' (K u + b) + b'."""
+    b = cosine_matrix(*SHAPE) if isinstance(basis, Cosines) else np.eye(SIZE)
+    gains, stds, shifts = ([torch.as_tensor(np.abs(noise(SHAPE, seed + k)) + 0.1) for k in (0, 1)] for seed in (21, 31, 41))
+    early, late = (Kernel(gains[k], stds[k], basis, shifts[k]) for k in (0, 1))
+    u, (k1, k2) = image(SHAPE), (b.T @ np.diag(modes(gain)) @ b for gain in gains)
+    law = (late @ early)(torch.as_tensor(u))
+    expected = k2 @ (k1 @ u.ravel() + shifts[0].numpy().ravel()) + shifts[1].numpy().ravel()
+    np.testing.assert_allclose(np.asarray(law.mean).ravel(), expected, atol=1e-13)
+    assert not (late @ early).isclose(Kernel(gains[0] * gains[1], (late @ early).std, basis))
 
 
 def test_isclose_tells_kernels_apart():
