@@ -8,43 +8,46 @@ from sphinx.util.docutils import SphinxDirective
 from sphinx_proof.nodes import proof_node
 
 
-class Table(SphinxDirective):
-    """A MyST table made from the registry's entries."""
-    source = head = None
+class Registry(SphinxDirective):
+    """Text made from a file of entries in chapters/."""
+    source = None
 
     def run(self):
         path = pathlib.Path(self.env.srcdir) / "chapters" / self.source
         self.env.note_dependency(str(path))
         if not path.exists():
             raise self.error(f"chapters/{self.source} is missing")
-        lines = ["| " + " | ".join(self.head) + " |", "|" + "---|" * len(self.head)]
-        for row in self.rows(tomllib.loads(path.read_text("utf-8"))):
-            lines.append("| " + " | ".join(str(x).replace("\n", " ").replace("|", "\\|") for x in row) + " |")
         box = nodes.container(classes=["dpss-table"])
-        self.state.nested_parse(StringList(lines, str(path)), 0, box)
+        self.state.nested_parse(StringList(list(self.lines(tomllib.loads(path.read_text("utf-8")))), str(path)), 0, box)
         return [box]
 
 
-class Claims(Table):
+class Claims(Registry):
+    """The statements of each page as a list."""
     source = "claims.toml"
-    head = ["Claim", "Title", "Statement and proof", "Test", "What fails without a hypothesis"]
 
-    def rows(self, table):
+    def lines(self, table):
+        page = None
         for key, entry in table.items():
-            yield (key, entry["title"],
-                   f"{{prf:ref}}`claim-{key}`, [proof](#proof-{key}); page {{doc}}`/chapters/{entry['page']}`",
-                   f"`{entry['test']}`" if entry.get("test") else "", entry.get("counterexample", ""))
+            if entry["page"] != page:
+                page = entry["page"]
+                yield from ("", f"**Page** {{doc}}`/chapters/{page}`", "")
+            lost = f" *Without a hypothesis:* {entry['counterexample']}" if entry.get("counterexample") else ""
+            yield (f"- **{key}** {entry['title']}. {{prf:ref}}`claim-{key}`, [proof](#proof-{key}).{lost} "
+                   f"*Test:* `{entry['test']}`")
 
 
-class Notation(Table):
+class Notation(Registry):
+    """The symbols as a table."""
     source = "notation.toml"
-    head = ["Symbol", "Meaning", "Shape", "In code", "First on"]
 
-    def rows(self, table):
+    def lines(self, table):
+        yield "| Symbol | Meaning | Shape | In code | First on |"
+        yield "|---|---|---|---|---|"
         for entry in table["symbol"]:
-            code, page = entry.get("code", ""), entry.get("page", "")
-            yield (f"${entry['symbol']}$", entry["meaning"], entry.get("shape", ""),
-                   f"`{code}`" if code else "", f"{{doc}}`/chapters/{page}`" if page else "")
+            code = f"`{entry['code']}`" if entry.get("code") else ""
+            yield (f"| ${entry['symbol']}$ | {entry['meaning']} | {entry.get('shape', '')} | {code} "
+                   f"| {{doc}}`/chapters/{entry['page']}` |")
 
 
 def keep_proof_targets(app, doctree):
