@@ -1,4 +1,4 @@
-"""Sphinx extension: `{claims}` and `{notation}` tables, from chapters/claims.toml and chapters/notation.toml."""
+"""Sphinx extension: `{claims}` and `{notation}`, made from chapters/claims.toml and chapters/notation.toml."""
 import pathlib
 import tomllib
 
@@ -47,7 +47,7 @@ class Notation(Registry):
         for entry in table["symbol"]:
             code = f"`{entry['code']}`" if entry.get("code") else ""
             yield (f"| ${entry['symbol']}$ | {entry['meaning']} | {entry.get('shape', '')} | {code} "
-                   f"| {{doc}}`/chapters/{entry['page']}` |")
+                   f"| {{doc}}`{entry['page'][3:].replace('-', ' ')} </chapters/{entry['page']}>` |")
 
 
 def keep_proof_targets(app, doctree):
