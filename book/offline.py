@@ -23,6 +23,7 @@ SHIM = """(function () {
 def prepare(app):
     app.config.html_static_path += [str(HERE / "vendor"), str(HERE / "static")]
     app.add_css_file("dpss.css")
+    app.add_js_file("sliders.js", loading_method="defer")
     app.add_js_file(None, body=SHIM, priority=100)
 
 

@@ -143,6 +143,10 @@ def test_page(visit, root, name):
             after = page.evaluate(PICTURES)
         assert before != after, "a slider does not change its picture"
         assert after and all(width > 0 for _, width in after)
+        told, shown = slider.evaluate("""e => { const box = e.closest('.widget-inline-hbox');
+            return [[e.getAttribute('aria-label'), e.getAttribute('aria-valuetext')],
+                    [box.querySelector('.widget-label').textContent, box.querySelector('.widget-readout').textContent]] }""")
+        assert told == shown and all(told), "a slider does not say its name and value"
     assert (one.foreign, one.errors) == ([], [])
 
 
