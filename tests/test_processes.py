@@ -218,6 +218,17 @@ def test_a_constant_snr_is_not_refused_for_its_rounding():
         assert float(process.kernel(s, t).std) < 1e-7  # √(1e-12 σ_t²) at most
 
 
+def test_the_tolerance_for_rounding_is_relative_to_the_noise():
+    """Constant SNR passes at σ = 1000; an SNR that rises by one part in 10⁹ is refused at σ = 0.001."""
+    for scale in (1e3, 1e-3):
+        constant = Process(Pixels(), lambda t: -3 * t, lambda t: scale * torch.exp(-3 * t) * (t > 0), "constant")
+        for s, t in ((0.1, 0.9), (0.25, 0.5), (0.3, 0.7)):
+            constant.kernel(s, t)
+        rising = Process(Pixels(), lambda t: -3 * t, lambda t: scale * torch.exp(-(3 + 1e-9) * t) * (t > 0), "rising")
+        with pytest.raises(ValueError, match="Markov"):
+            rising.kernel(0.1, 0.9)
+
+
 # --- posterior ----------------------------------------------------------------------------------------------------
 
 
