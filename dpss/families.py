@@ -4,7 +4,7 @@ import math
 import torch
 
 from . import _arrays
-from .bases import Cosines, Pixels
+from .bases import Cosines, Osmotic, Pixels
 from .processes import Process
 
 
@@ -16,12 +16,7 @@ def vp(beta_min=0.1, beta_max=20.0):
     0 ≤ `beta_min`, 0 < `beta_max`, else ValueError. Ends near N(0, I): α_1² = 4.3·10⁻⁵ by default. All forward
     axioms hold, every pixel permutation is a symmetry. Source: Ho et al. 2020; Song et al. 2021.
     """
-    beta_min = _arrays.number(beta_min, "beta_min", least=0)
-    beta_max = _arrays.number(beta_max, "beta_max", above=0)
-
-    def integral(t):
-        return beta_min * t + 0.5 * (beta_max - beta_min) * t ** 2
-
+    integral = _beta_integral(beta_min, beta_max)
     # 1 − exp(−x) loses all digits at small t, −expm1(−x) none
     return Process(Pixels(), lambda t: -0.5 * integral(t), lambda t: torch.sqrt(-torch.expm1(-integral(t))), "vp")
 
@@ -37,6 +32,51 @@ def vp_cosine():
                    lambda t: torch.sin(0.5 * math.pi * t), "vp_cosine")
 
 
+def vp_discrete(betas):
+    """Variance preserving with given steps β_1, ..., β_m at the times i/m:
+
+        α_{i/m}² = ∏_{j≤i} (1 − β_j),   σ_t² = 1 − α_t²   (every pixel alike);
+
+    in between log α_t is linear in t. `betas`: m ≥ 1 numbers with 0 < β < 1, else ValueError. Axioms as for `vp`; how
+    near its end is to N(0, I) depends on β. Source: Ho, Jain and Abbeel 2020.
+    """
+    betas = torch.as_tensor(betas, dtype=torch.float64)
+    if betas.ndim != 1 or betas.numel() == 0 or not ((betas > 0) & (betas < 1)).all():
+        raise ValueError(f"betas has shape {tuple(betas.shape)} and values {betas.tolist()}; needed: a list of numbers in (0, 1)")
+    m = len(betas)
+    log_signal_at = torch.cat([torch.zeros(1, dtype=torch.float64), 0.5 * torch.log1p(-betas).cumsum(0)])   # 0, ..., m
+
+    def log_signal(t):
+        step = (t.detach() * m).floor().clamp(max=m - 1).long()
+        return log_signal_at[step] + (t * m - step) * (log_signal_at[step + 1] - log_signal_at[step])
+
+    return Process(Pixels(), log_signal, lambda t: torch.sqrt(-torch.expm1(2 * log_signal(t))), "vp_discrete")
+
+
+def sub_vp(beta_min=0.1, beta_max=20.0):
+    """Sub-VP: the signal of `vp` with less noise, α_t = exp(−½ ∫₀ᵗ β), σ_t = 1 − α_t² (every pixel alike).
+
+    Parameters as for `vp`. Ends near N(0, I); on the way the total variance is below that of VP, so neither
+    KL(p_t ‖ N(0, I)) nor the entropy of U_t is monotone. The other axioms hold. Source: Song et al. 2021.
+    """
+    integral = _beta_integral(beta_min, beta_max)
+    return Process(Pixels(), lambda t: -0.5 * integral(t), lambda t: -torch.expm1(-integral(t)), "sub_vp")
+
+
+def ve(sigma_min=0.01, sigma_max=50.0):
+    """Variance exploding (NCSN): the image plus noise that grows geometrically,
+
+        α_t = 1,   σ_t = sigma_min √(r^{2t} − 1),  r = sigma_max / sigma_min   (every pixel alike).
+
+    0 < `sigma_min` < `sigma_max`, else ValueError. σ_0 = 0, as the SDE has it. There is no steady state, only U_t/σ_t tends
+    to N(0, I); the other axioms hold, and p_t is a homogeneous diffusion of p_0. Source: Song and Ermon 2019; Song et al. 2021.
+    """
+    sigma_min = _arrays.number(sigma_min, "sigma_min", above=0)
+    sigma_max = _arrays.number(sigma_max, "sigma_max", above=sigma_min)
+    growth = 2 * math.log(sigma_max / sigma_min)
+    return Process(Pixels(), torch.zeros_like, lambda t: sigma_min * torch.sqrt(torch.expm1(growth * t)), "ve")
+
+
 def heat(shape, blur_max=None, sigma=0.01, laplacian="discrete"):
     """Inverse heat dissipation: blur with a little noise, in cosine modes,
 
@@ -48,14 +88,32 @@ def heat(shape, blur_max=None, sigma=0.01, laplacian="discrete"):
     is constant for t > 0. Raises TypeError, ValueError. Source: Rissanen, Heinonen and Solin 2023.
     """
     basis = Cosines(shape, laplacian)
-    eigenvalues = basis.eigenvalues
-    blur_max = _arrays.number(min(basis.shape) / 2 if blur_max is None else blur_max, "blur_max", above=0)
-    sigma = _arrays.number(sigma, "sigma", least=0)
+    log_blur, sigma = _log_blur(basis, blur_max), _arrays.number(sigma, "sigma", least=0)
+    return Process(basis, log_blur, lambda t: sigma * (t > 0).to(torch.float64), "heat")
+
+
+def blurring(shape, blur_max=None, min_gain=0.001, laplacian="discrete"):
+    """Blurring diffusion: `vp_cosine` on top of a blur that spares a share `min_gain` of every mode,
+
+        α_t(k) = cos(πt/2) ((1 − d) exp(−λ_k τ_t) + d),  d = min_gain,   σ_t = sin(πt/2),
+
+    with τ_t and the other parameters as in `heat`; 0 ≤ `min_gain` < 1. Ends exactly at N(0, I); its SDE is singular
+    there. KL(p_t ‖ N(0, I)) and the entropy of U_t are not monotone; the other axioms hold, with the symmetries of the
+    grid only. Raises TypeError, ValueError. Source: Hoogeboom and Salimans 2023.
+    """
+    basis = Cosines(shape, laplacian)
+    log_blur, least = _log_blur(basis, blur_max), _arrays.number(min_gain, "min_gain", least=0)
+    if least >= 1:
+        raise ValueError(f"min_gain is {least:g}; needed: a number below 1")
+    floor, rest = (torch.tensor(gain, dtype=torch.float64).log() for gain in (least, 1 - least))
 
     def log_signal(t):
-        return -eigenvalues * 0.5 * (blur_max * torch.sin(0.5 * math.pi * t) ** 2) ** 2
+        log_gain = log_blur(t)
+        # near 0 by log1p, so that α_0 = 1 exactly; far from it by logaddexp, so that no small gain is lost
+        log_gain = torch.where(log_gain > -1, torch.log1p((1 - least) * torch.expm1(log_gain)), torch.logaddexp(rest + log_gain, floor))
+        return torch.log(torch.sin(0.5 * math.pi * (1 - t))) + log_gain
 
-    return Process(basis, log_signal, lambda t: sigma * (t > 0).to(torch.float64), "heat")
+    return Process(basis, log_signal, lambda t: torch.sin(0.5 * math.pi * t), "blurring")
 
 
 def gaussian_scale_space(shape, t_max, laplacian="discrete"):
@@ -68,3 +126,32 @@ def gaussian_scale_space(shape, t_max, laplacian="discrete"):
     basis = Cosines(shape, laplacian)
     eigenvalues, t_max = basis.eigenvalues, _arrays.number(t_max, "t_max", above=0)
     return Process(basis, lambda t: -eigenvalues * t * t_max, torch.zeros_like, "gaussian_scale_space")
+
+
+def osmotic(guidance, t_max, sigma=0.01):
+    """Osmotic diffusion: drifts towards a guidance image v > 0 instead of a flat one; in the basis `Osmotic(v)`,
+
+        α_t(k) = exp(−Λ_k t t_max),   σ_t = sigma for t > 0, σ_0 = 0.
+
+    `guidance`: one image (H, W), scaled to mean 1. `t_max` > 0: the osmosis time at t = 1. `sigma` ≥ 0. The mean path is
+    osmosis, and keeps the mean of the image; the noise of a pixel has the variance sigma² v, proportional to the brightness
+    as that of photons is. A flat v gives heat on another clock. Axioms as for `heat`, except that a flip is a symmetry only
+    if v has it. Raises TypeError, ValueError. Source: this book, from Weickert et al. 2013 and Peter 2024.
+    """
+    basis = Osmotic(guidance)
+    rates, t_max = basis.eigenvalues, _arrays.number(t_max, "t_max", above=0)
+    sigma = _arrays.number(sigma, "sigma", least=0)
+    return Process(basis, lambda t: -rates * t * t_max, lambda t: sigma * (t > 0).to(torch.float64), "osmotic")
+
+
+def _beta_integral(beta_min, beta_max):
+    """t ↦ ∫₀ᵗ β for the linear rate β(t) = β_min + t (β_max − β_min)."""
+    beta_min, beta_max = _arrays.number(beta_min, "beta_min", least=0), _arrays.number(beta_max, "beta_max", above=0)
+    return lambda t: beta_min * t + 0.5 * (beta_max - beta_min) * t ** 2
+
+
+def _log_blur(basis, blur_max):
+    """t ↦ −λ_k τ_t with τ_t = ½ (blur_max sin²(πt/2))²; None: half the shorter side."""
+    eigenvalues = basis.eigenvalues
+    blur_max = _arrays.number(min(basis.shape) / 2 if blur_max is None else blur_max, "blur_max", above=0)
+    return lambda t: -eigenvalues * 0.5 * (blur_max * torch.sin(0.5 * math.pi * t) ** 2) ** 2

@@ -18,6 +18,7 @@ from .laws import Gaussian, Kernel, scale
 
 CHECK_TIMES = (0.1234567, 0.3719371, 0.6180339, 0.8715237)   # no node of a schedule of 10, 100 or 1000 steps
 START = 1e-12   # stands for 0⁺ in `sde`, where σ = 0 would divide 0 by 0
+END = 1 - 1e-9   # stands for 1⁻ in `flow`
 
 
 class Process:
@@ -198,6 +199,21 @@ class Process:
         if not (torch.isfinite(log_rate).all() and torch.isfinite(g2).all()):
             raise ValueError(f"t is {t.tolist()}; needed: times at which the coefficients of {self.name!r} are finite")
         return log_rate, g2
+
+    def flow(self, t):
+        """(a, b) per mode of the probability-flow ODE dU/dt = a U + b E[U_0 | U_t]: a = σ'/σ, b = α' − α σ'/σ.
+
+        Finite also where α = 0 and `sde` is not. Raises ValueError where σ_t = 0: there is no density then.
+        """
+        t = _arrays.times(t)
+        std, signal = self.noise(t), self.signal(t)
+        if (std == 0).any():
+            raise ValueError(f"t = {t.tolist()} has noise level σ = 0; needed: σ > 0, else there is no density")
+        # α' = α (log α)' is 0 · ∞ where α = 0, at t = 1; just before, it is finite and the same to 9 digits
+        before = torch.where((signal == 0).any(-1).any(-1), END, t)
+        slope = self.signal(before) * self._rate(self._log_signal, before, "log_signal")
+        rate = self._rate(self._noise, t, "noise") / std
+        return rate, slope - signal * rate
 
     # -- inside
 
