@@ -73,7 +73,8 @@ class Gaussian:
         gap = self.basis.analyse(mean.double() - other.mean.double())
         a, b, gap = torch.broadcast_tensors(self.std.to(gap), other.std.to(gap), gap)
         excess = (a - b) * (a + b) / b ** 2   # r − 1
-        per_mode = 0.5 * (excess - torch.log1p(excess) + (gap / b) ** 2)
+        log_ratio = torch.where(excess > -0.5, torch.log1p(excess), 2 * torch.log(a / b))   # each where it keeps its digits
+        per_mode = 0.5 * (excess - log_ratio + (gap / b) ** 2)
         points = torch.where((a == 0) & (gap == 0), 0.0, math.inf)
         return torch.where(b == 0, points, per_mode).sum((-2, -1))
 

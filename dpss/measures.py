@@ -9,6 +9,8 @@ import scipy.special
 import torch
 
 from . import _arrays
+from .bases import Cosines
+from .priors import GaussianPrior
 from .processes import Process
 
 
@@ -49,6 +51,20 @@ def conditional_entropy(process, t, shape):
     return volume + shape[0] * shape[1] / 2 * math.log(2 * math.pi * math.e)
 
 
+def mutual_information(process, prior, t):
+    """I(U_0; U_t) = ½ Σ_k log(1 + SNR_k(t) c_k) in nats, for Gaussian data with the mode variances c_k.
+
+    `prior`: a `GaussianPrior`, in a basis that fits the process. Non-increasing in t for every Markov process (data
+    processing); +∞ where σ_t = 0 and c > 0. A tensor of the shape of t. Raises TypeError, ValueError.
+    """
+    if not isinstance(prior, GaussianPrior):
+        raise TypeError(f"prior is a {type(prior).__name__}; needed: a GaussianPrior")
+    prior.marginal(process, t)   # refuses bases that do not fit
+    std = prior.std[0].expand(prior.mean.shape)
+    log_ratio = process.log_snr(t) + 2 * torch.log(std)
+    return 0.5 * torch.nn.functional.softplus(torch.where(std > 0, log_ratio, -math.inf)).sum((-2, -1))
+
+
 def kl_grid(p, q, cell):
     """Kullback–Leibler divergence Σ p log(p/q)·cell in nats of two densities sampled on a grid.
 
@@ -76,6 +92,73 @@ def lyapunov(u, w, phi):
     u64, w64 = (_like(u, _arrays.Bridge.to(x)) for x in (u, w))
     _same_grid(u64, w64, "w")
     return (w64 * phi(u64 / w64)).sum((-2, -1))
+
+
+def spectrum(u):
+    """(frequency, power): the mean of the squared cosine modes c_k² in rings of equal frequency.
+
+    `u` (..., H, W). Mode k has the frequency ½ √((k₁/H)² + (k₂/W)²) in cycles per pixel, at most √½; rings are 1/(2 max(H, W))
+    wide, those without modes are left out, the first holds the mean only. `frequency` (m,): the centre of each ring, `power`
+    (..., m). Natural images fall off about like frequency⁻².
+    """
+    values = _arrays.Bridge.to(_arrays.image(u))
+    sides = values.shape[-2:]
+    along_y, along_x = (np.arange(n) / n for n in sides)
+    ring = np.rint(max(sides) * np.hypot(along_y[:, None], along_x[None, :])).astype(int).ravel()
+    rings, place, count = np.unique(ring, return_inverse=True, return_counts=True)
+    modes = (Cosines(sides).analyse(values) ** 2).reshape(-1, place.size)
+    power = np.stack([np.bincount(place, weights=row) for row in modes]) / count
+    return _like(u, rings / (2 * max(sides))), _like(u, power.reshape(*values.shape[:-2], len(rings)))
+
+
+def frechet_distance(a, b, features=None):
+    """Fréchet distance of two sets of images: `gaussian_frechet` of the moments of their features.
+
+    `a`, `b`: images (n, H, W), at least two each. `features`: a function images -> (n, d); by default 64 features of a
+    small classifier of Fashion-MNIST (28×28, values in [−1, 1]). Biased upwards by about d²/n: compare at equal n only,
+    and with the distance of two sets of real images. Not monotone in noise. Source: Heusel et al. 2017.
+    """
+    from . import features as classifier
+    moments = []
+    for images, name in ((a, "a"), (b, "b")):
+        if _arrays.image(images, name).ndim != 3 or len(images) < 2:
+            raise ValueError(f"{name} has shape {tuple(images.shape)}; needed: (n, H, W) with n >= 2")
+        found = (features or classifier.features)(images)
+        found = _arrays.Bridge.to(found)
+        if found.ndim != 2 or len(found) != len(images) or not np.isfinite(found).all():
+            raise ValueError(f"features returns shape {found.shape} for {name}; needed: finite values ({len(images)}, d)")
+        moments += [found.mean(0), np.cov(found, rowvar=False).reshape(found.shape[1], found.shape[1])]
+    return gaussian_frechet(*moments)
+
+
+def gaussian_frechet(mean_a, cov_a, mean_b, cov_b):
+    """|m_a − m_b|² + tr(A + B − 2 (A^½ B A^½)^½): the squared Wasserstein-2 distance of two Gaussians, a float.
+
+    Means (d,), covariances (d, d), symmetric and ≥ 0. Roots by eigenvalues, so that nothing turns complex.
+    Raises ValueError naming what does not fit. Source: Dowson and Landau 1982.
+    """
+    mean_a, mean_b = (_moment(m, name, 1) for m, name in ((mean_a, "mean_a"), (mean_b, "mean_b")))
+    cov_a, cov_b = (_moment(c, name, 2) for c, name in ((cov_a, "cov_a"), (cov_b, "cov_b")))
+    for value, name in ((mean_b, "mean_b"), (cov_a, "cov_a"), (cov_b, "cov_b")):
+        if set(value.shape) != set(mean_a.shape):
+            raise ValueError(f"{name} has shape {value.shape}; needed: what fits mean_a, {mean_a.shape}")
+    rates, vectors = np.linalg.eigh(cov_a)
+    root = vectors * np.sqrt(rates.clip(min=0)) @ vectors.T
+    overlap = np.sqrt(np.linalg.eigvalsh(root @ cov_b @ root).clip(min=0)).sum()
+    return float(np.sum((mean_a - mean_b) ** 2) + np.trace(cov_a) + np.trace(cov_b) - 2 * overlap)
+
+
+def _moment(value, name, axes):
+    value = _arrays.Bridge.to(value)
+    if value.ndim != axes or not np.isfinite(value).all():
+        raise ValueError(f"{name} has shape {value.shape}; needed: {axes} axes, finite values")
+    if axes == 2:
+        if value.shape[0] != value.shape[1] or np.abs(value - value.T).max() > 1e-6 * np.abs(value).max():
+            raise ValueError(f"{name} has shape {value.shape} or is not symmetric; needed: a covariance")
+        least = np.linalg.eigvalsh(value)[0]
+        if least < -1e-6 * np.abs(value).max():
+            raise ValueError(f"{name} has the eigenvalue {least:g}; needed: a covariance, eigenvalues >= 0")
+    return value
 
 
 def _precision(u):
