@@ -14,7 +14,7 @@ STAMP := $(VENV)/installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 PAGES := $(sort $(wildcard chapters/*.ipynb))
 
-.PHONY: help book test read lab execute bench upgrade clean
+.PHONY: help book test read lab execute bench mutate upgrade clean
 .DEFAULT_GOAL := help
 
 help:
@@ -24,6 +24,7 @@ help:
 	@echo "make test      run every check"
 	@echo "make execute   run the notebooks again and normalise them"
 	@echo "make bench     time the library"
+	@echo "make mutate    break the library line by line and see whether a test notices (hours)"
 	@echo "make upgrade   write requirements.lock anew from requirements.txt"
 	@echo "make clean     remove the site and its cache"
 	@echo "TORCH_INDEX=<address of torch's CPU wheels> saves gigabytes on Linux (first install only)"
@@ -55,6 +56,9 @@ execute: $(STAMP)
 bench: $(STAMP)
 	@test -d benchmarks || { echo "there is no benchmarks folder yet"; exit 1; }
 	@for f in benchmarks/*.py; do echo "== $$f"; $(BIN)/python $$f || exit 1; done
+
+mutate: $(STAMP)
+	@$(BIN)/python tests/mutate.py
 
 upgrade:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is missing."; exit 1; }

@@ -8,9 +8,10 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
 NBVAL = PYTEST + ["--nbval", "--nbval-current-env", "--nbval-sanitize-with", "tests/sanitize.cfg",
                   "-p", "stripped", "-n", "2", "--dist", "loadfile", "chapters"]
+COVERAGE = ["--cov", "dpss", "--cov-branch", "--cov-fail-under", "95", "--cov-report", "term:skip-covered"]
 OTHER = {"OPENBLAS_CORETYPE": "Nehalem", "ATEN_CPU_CAPABILITY": "default"}
 PARTS = [  # heading, command, additional environment
-    ("the library and the notebooks", PYTEST + ["tests", "-n", "2", "--ignore", "tests/test_site.py"], {}),
+    ("the library and the notebooks", PYTEST + ["tests", "-n", "2", "--ignore", "tests/test_site.py"] + COVERAGE, {}),
     ("every page runs and prints what it printed", NBVAL, {}),
     ("the same on an emulated older processor", NBVAL, OTHER),
     ("the site builds without a warning", [sys.executable, "book/build.py"], {}),
