@@ -15,9 +15,9 @@ def image(u, name="u", *, positive=False):
     and, with `positive`, for values that are not above zero.
     """
     if isinstance(u, torch.Tensor):
-        floating, finite = u.is_floating_point(), torch.isfinite
+        floating = u.is_floating_point()
     elif isinstance(u, np.ndarray):
-        floating, finite = np.issubdtype(u.dtype, np.floating), np.isfinite
+        floating = np.issubdtype(u.dtype, np.floating)
     else:
         raise TypeError(f"{name} is a {type(u).__name__}; needed: a NumPy array or a torch tensor")
     if not floating:
@@ -26,11 +26,20 @@ def image(u, name="u", *, positive=False):
         raise ValueError(f"{name} has shape {tuple(u.shape)}; needed: at least two axes (..., H, W)")
     if 0 in u.shape:
         raise ValueError(f"{name} has shape {tuple(u.shape)}; needed: at least one image and one pixel")
-    if not finite(u).all():
+    if not _finite(u):
         raise ValueError(f"{name} contains NaN or inf; needed: finite values")
     if positive and not (u > 0).all():
         raise ValueError(f"{name} has minimum {float(u.min()):g}; needed: values > 0 (shift the image)")
     return u
+
+
+def _finite(u):
+    """Whether no value is NaN or inf. The sum alone tells, unless it overflows: one pass over the image and no copy."""
+    if isinstance(u, torch.Tensor):
+        u = u.detach()
+        return bool(torch.isfinite(u.sum())) or bool(torch.isfinite(u).all())
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(u.sum())) or bool(np.isfinite(u).all())
 
 
 def tensor(u, name="u"):
@@ -112,6 +121,11 @@ def grid(shape, name="shape"):
     if len(sides) != 2:
         raise ValueError(f"{name} is {sides}; needed: a pair (H, W)")
     return count(sides[0], f"{name}[0]"), count(sides[1], f"{name}[1]")
+
+
+def like(constant, u):
+    """A float64 tensor of constants as the kind, dtype and device of the image `u`."""
+    return constant.to(u) if isinstance(u, torch.Tensor) else constant.numpy().astype(u.dtype, copy=False)
 
 
 class Bridge:

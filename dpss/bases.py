@@ -111,22 +111,23 @@ class Osmotic(Basis):
             raise ValueError(f"guidance has shape {drift.shape}; needed: one image (H, W)")
         log_v = _arrays.Bridge.to(drift.potential)
         log_v = log_v - np.log(np.exp(log_v - log_v.max()).mean()) - log_v.max()
-        self._root = np.exp(0.5 * log_v)   # √v, mean(v) = 1
-        S = osmosis.operator(drift).toarray() * self._root.ravel() / self._root.ravel()[:, None]
+        root = np.exp(0.5 * log_v)   # √v, mean(v) = 1
+        S = osmosis.operator(drift).toarray() * root.ravel() / root.ravel()[:, None]
         rates, Q = np.linalg.eigh(-0.5 * (S + S.T))   # symmetric but for rounding
         self.shape, self.log_abs_det = log_v.shape, 0.5 * float(log_v.sum())
         rates[0] = 0.0   # of v; rounding leaves 1e-16
-        self._vectors = Q * np.sign(Q.sum(axis=0) + 1e-300)   # a sign that no other library version turns
+        self._root = torch.from_numpy(root)
+        self._vectors = torch.from_numpy(Q * np.sign(Q.sum(axis=0) + 1e-300))   # a sign that no other library version turns
         self._rates = torch.from_numpy(rates.clip(min=0)).reshape(self.shape)
 
     def __repr__(self):
         return f"Osmotic(guidance of shape {self.shape})"
 
     def __eq__(self, other):
-        return isinstance(other, Osmotic) and np.array_equal(self._root, other._root)
+        return isinstance(other, Osmotic) and torch.equal(self._root, other._root)
 
     def __hash__(self):
-        return hash(self._root.tobytes())
+        return hash(self._root.numpy().tobytes())
 
     @property
     def eigenvalues(self):
@@ -135,23 +136,18 @@ class Osmotic(Basis):
 
     def analyse(self, u):
         self.check(_arrays.image(u).shape[-2:])
-        return self._times(u / _as(self._root, u), self._vectors)
+        return self._times(u / _arrays.like(self._root, u), self._vectors)
 
     def synthesise(self, modes):
         self.check(_arrays.image(modes, "modes").shape[-2:], "modes")
-        return self._times(modes, self._vectors.T) * _as(self._root, modes)
+        return self._times(modes, self._vectors.T) * _arrays.like(self._root, modes)
 
     def pull_back(self, gradient):
-        return self._times(gradient, self._vectors.T) / _as(self._root, gradient)
+        return self._times(gradient, self._vectors.T) / _arrays.like(self._root, gradient)
 
     def _times(self, x, matrix):
         """x as rows of N numbers, times an N×N matrix."""
-        return (x.reshape(*x.shape[:-2], -1) @ _as(matrix, x)).reshape(x.shape)
-
-
-def _as(constant, u):
-    """A float64 NumPy constant as the kind, dtype and device of u."""
-    return _arrays.Bridge(u).back(constant)
+        return (x.reshape(*x.shape[:-2], -1) @ _arrays.like(matrix, x)).reshape(x.shape)
 
 
 def _cosine_transform(u, inverse):
@@ -161,15 +157,14 @@ def _cosine_transform(u, inverse):
     height, width = u.shape[-2:]
     if u.device.type == "cpu" and max(height, width) > DENSE_SIDE:
         return _FastCosines.apply(u, inverse)
-    C, D = (torch.as_tensor(_cosine_matrix(n), dtype=u.dtype, device=u.device) for n in (height, width))
+    C, D = (_arrays.like(cosine_matrix(n), u) for n in (height, width))
     return C.T @ u @ D if inverse else C @ u @ D.T
 
 
-@lru_cache(maxsize=32)
-def _cosine_matrix(n):
-    """Orthonormal DCT-II matrix: row k is √((2 − [k=0])/n) cos(πk(i + ½)/n), i = 0, ..., n−1."""
-    matrix = fft.dct(np.eye(n), axis=0, norm="ortho")
-    return matrix
+@lru_cache(maxsize=64)
+def cosine_matrix(n):
+    """Orthonormal DCT-II matrix: row k is √((2 − [k=0])/n) cos(πk(i + ½)/n), i = 0, ..., n−1. A tensor, not to be changed."""
+    return torch.from_numpy(fft.dct(np.eye(n), axis=0, norm="ortho"))
 
 
 class _FastCosines(torch.autograd.Function):
