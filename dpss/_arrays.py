@@ -34,12 +34,12 @@ def image(u, name="u", *, positive=False):
 
 
 def _finite(u):
-    """Whether no value is NaN or inf. The sum alone tells, unless it overflows: one pass over the image and no copy."""
+    """Whether no value is NaN or inf. A sum alone tells, unless it overflows: one pass over the image and no copy."""
     if isinstance(u, torch.Tensor):
         u = u.detach()
         return bool(torch.isfinite(u.sum())) or bool(torch.isfinite(u).all())
     with np.errstate(over="ignore", invalid="ignore"):
-        return bool(np.isfinite(u.sum())) or bool(np.isfinite(u).all())
+        return bool(np.isfinite(np.vdot(u, u))) or bool(np.isfinite(u).all())
 
 
 def tensor(u, name="u"):
@@ -60,8 +60,8 @@ def times(t, name="t", latest=1.0):
         t = torch.as_tensor(t, dtype=torch.float64).cpu()
     except (TypeError, ValueError, RuntimeError):
         raise TypeError(f"{name} is {t!r}; needed: a time or a tensor of times") from None
-    wrong = t[~((t >= 0) & (t <= latest) & torch.isfinite(t))]
-    if wrong.numel():
+    if t.numel() and not (t.min() >= 0 and t.max() <= latest and t.max() < np.inf):   # NaN fails every comparison
+        wrong = t[~((t >= 0) & (t <= latest) & torch.isfinite(t))]
         needed = f"times in [0, {latest:g}]" if np.isfinite(latest) else "finite times >= 0"
         raise ValueError(f"{name} holds {wrong.flatten()[0].item():g}; needed: {needed}")
     return t

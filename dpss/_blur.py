@@ -25,23 +25,16 @@ def blur(u, t):
 
 
 def _multiplied(u, t):
-    """By matrices: K u Kᵀ for one time, else modes, gains and back."""
-    if t.ndim == 0:
-        K_y, K_x = (_arrays.like(_kernel(n, t.item()), u) for n in u.shape[-2:])
-        return K_y @ u @ K_x   # K is symmetric
-    C_y, C_x = (_arrays.like(cosine_matrix(n), u) for n in u.shape[-2:])
-    g_y, g_x = (_arrays.like(gain, u) for gain in _gains(u.shape, t))
-    modes = C_y @ u @ C_x.T * g_y   # one image at many times becomes many
-    modes *= g_x
-    return C_y.T @ modes @ C_x
+    """By matrices: K_y u K_xᵀ."""
+    dtype = torch.float32 if u.dtype.itemsize == 4 else torch.float64
+    kernels = {n: _cached(n, t.item(), dtype) if t.ndim == 0 else _kernel(n, t, dtype) for n in set(u.shape[-2:])}
+    K_y, K_x = (_arrays.like(_arrays.spread(kernels[n], u.shape), u) for n in u.shape[-2:])
+    return K_y @ u @ K_x   # K is symmetric
 
 
 def _transformed(u, t):
     """By SciPy's transform, for arrays."""
-    g_y, g_x = (_arrays.like(gain, u) for gain in _gains(u.shape, t))
-    modes = fft.dctn(u, axes=(-2, -1), norm="ortho") * g_y
-    modes *= g_x
-    return fft.idctn(modes, axes=(-2, -1), norm="ortho", overwrite_x=True)
+    return fft.idctn(fft.dctn(u, axes=(-2, -1), norm="ortho") * _gain(u, t), axes=(-2, -1), norm="ortho", overwrite_x=True)
 
 
 class _Transformed(torch.autograd.Function):
@@ -63,14 +56,19 @@ def _rates(n):
     return Cosines((1, n)).eigenvalues[0]
 
 
+def _kernel(n, t, dtype):
+    """The heat kernels exp(tΔ) of n pixels, t.shape + (n, n)."""
+    C = cosine_matrix(n).to(dtype)
+    return (C.T * torch.exp(-t[..., None, None] * _rates(n)).to(dtype)) @ C
+
+
 @lru_cache(maxsize=64)
-def _kernel(n, t):
-    """The heat kernel exp(tΔ) of n pixels."""
-    C = cosine_matrix(n)
-    return (C.T * torch.exp(-t * _rates(n))) @ C
+def _cached(n, t, dtype):
+    return _kernel(n, torch.tensor(t, dtype=torch.float64), dtype)
 
 
-def _gains(shape, t):
-    """exp(−tλ) of both axes, aligned with the image and the axes of t."""
-    lines = [torch.exp(-t[..., None] * _rates(n)) for n in shape[-2:]]
-    return [_arrays.spread(gain, shape) for gain in (lines[0][..., :, None], lines[1][..., None, :])]
+def _gain(u, t):
+    """exp(−tλ_k) as the product of both axes, aligned with the image and the axes of t, in its kind and precision."""
+    along_y, along_x = (torch.exp(-t[..., None] * _rates(n)) for n in u.shape[-2:])
+    parts = [_arrays.spread(part, u.shape) for part in (along_y[..., :, None], along_x[..., None, :])]
+    return _arrays.like(parts[0], u) * _arrays.like(parts[1], u)

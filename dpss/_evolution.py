@@ -4,6 +4,7 @@ import scipy.sparse.linalg
 from scipy.special import gammaln, ive
 
 ROUNDING = 1e-17   # series end where their remaining weights are below it
+LARGEST_ERROR, LARGEST_RESIDUAL = 1e-6, 1e-12   # of a steady state, relative; the first before refinement, which squares it
 
 
 def chebyshev(S, x, t, width):
@@ -50,8 +51,14 @@ def null_vector(A):
     if n == 1:
         return np.ones(1)
     inner, last = -A[:-1, :-1].tocsc(), A[:-1, [n - 1]].toarray().ravel()
-    factor = scipy.sparse.linalg.splu(inner, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0, options={"SymmetricMode": True})
+    factor = scipy.sparse.linalg.splu(inner, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0, relax=1, panel_size=4,
+                                      options={"SymmetricMode": True})
     w = factor.solve(last)
-    w += factor.solve(last - inner @ w)
-    w = np.append(w, 1.0)
+    correction = factor.solve(last - inner @ w)   # the error of w; what is left after adding it is about its square
+    error = np.abs(correction).max() / np.abs(w).max()
+    w = np.append(w + correction, 1.0)
+    residual = np.abs(A @ w).max() / (np.abs(A.diagonal()).max() * w.max())
+    if not (error < LARGEST_ERROR and residual < LARGEST_RESIDUAL):   # NaN included
+        raise ArithmeticError(f"the steady state is lost to rounding (error {error:.1e} before refinement, residual {residual:.1e}): "
+                              "the drift is too strong")
     return w / w.sum()

@@ -105,13 +105,12 @@ def blurring(shape, blur_max=None, min_gain=0.001, laplacian="discrete"):
     log_blur, least = _log_blur(basis, blur_max), _arrays.number(min_gain, "min_gain", least=0)
     if least >= 1:
         raise ValueError(f"min_gain is {least:g}; needed: a number below 1")
-    floor, rest = (torch.tensor(gain, dtype=torch.float64).log() for gain in (least, 1 - least))
 
     def log_signal(t):
-        log_gain = log_blur(t)
-        # near 0 by log1p, so that α_0 = 1 exactly; far from it by logaddexp, so that no small gain is lost
-        log_gain = torch.where(log_gain > -1, torch.log1p((1 - least) * torch.expm1(log_gain)), torch.logaddexp(rest + log_gain, floor))
-        return torch.log(torch.sin(0.5 * math.pi * (1 - t))) + log_gain
+        blur = log_blur(t)
+        if least:   # in place, one array for 1,000 times; α_0 = 1 exactly, since d + (1 − d) rounds to 1
+            blur = torch.exp(blur).mul_(1 - least).add_(least).log_()
+        return blur.add_(torch.log(torch.sin(0.5 * math.pi * (1 - t))))
 
     return Process(basis, log_signal, lambda t: torch.sin(0.5 * math.pi * t), "blurring")
 

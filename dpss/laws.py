@@ -12,6 +12,12 @@ def scale(coefficients, modes):
     return _arrays.spread(coefficients, modes.shape).to(modes) * modes
 
 
+def combine(gain, modes, std, noise, out=None):
+    """gain · modes + std · noise, coefficients as in `scale`; `out` may be the noise itself: fresh memory costs more than the sum."""
+    result = torch.mul(_arrays.spread(std, noise.shape).to(noise), noise, out=out)
+    return result.addcmul_(_arrays.spread(gain, noise.shape).to(noise), modes)
+
+
 class Gaussian:
     """The law of B⁻¹(B m + s ε), ε ~ N(0, I): mean m, covariance B⁻¹ diag(s²) B⁻ᵀ.
 

@@ -14,10 +14,11 @@ from torch.autograd import forward_ad
 
 from . import _arrays
 from .bases import Basis
-from .laws import Gaussian, Kernel, scale
+from .laws import Gaussian, Kernel, combine, scale
 
 CHECK_TIMES = (0.1234567, 0.3719371, 0.6180339, 0.8715237)   # no node of a schedule of 10, 100 or 1000 steps
 START = 1e-12   # stands for 0⁺ in `sde`, where σ = 0 would divide 0 by 0
+TOGETHER = 64   # steps of a path whose coefficients are computed at once: few calls, and memory stays that of few images
 END = 1 - 1e-9   # stands for 1⁻ in `flow`
 
 
@@ -61,7 +62,7 @@ class Process:
         """log α_t(k): shape `t.shape + (1, 1)` or `+ (H, W)`."""
         t = _arrays.times(t)
         value = self._evaluate(self._log_signal, t, "log_signal")
-        if torch.isnan(value).any() or (value == math.inf).any() or ((value == -math.inf) & (t[..., None, None] < 1)).any():
+        if not (torch.isfinite(value.sum()) or ((value == -math.inf) & (t[..., None, None] == 1) | torch.isfinite(value)).all()):
             raise ValueError("log_signal returns NaN or an infinite value; needed: finite, or -inf at t = 1 only")
         return value
 
@@ -72,7 +73,7 @@ class Process:
     def noise(self, t):
         """Noise level σ_t(k) ≥ 0, the standard deviation per mode."""
         value = self._evaluate(self._noise, _arrays.times(t), "noise")
-        if not (torch.isfinite(value) & (value >= 0)).all():
+        if not ((value >= 0).all() and torch.isfinite(value.sum())):
             raise ValueError("noise returns a negative or non-finite value; needed: finite σ >= 0")
         return value
 
@@ -95,7 +96,11 @@ class Process:
 
     def sample(self, u0, t, generator=None):
         """One draw of U_t given u_0."""
-        return self.marginal(u0, t).sample(generator)
+        modes = self.basis.analyse(self._image(u0, "u0"))
+        gain, std = self.signal(t), self.noise(t)
+        shape = torch.broadcast_shapes(_arrays.spread(gain, modes.shape).shape, modes.shape)
+        noise = torch.randn(shape, dtype=modes.dtype, device=modes.device, generator=generator)
+        return self.basis.synthesise(combine(gain, modes, std, noise, out=noise))
 
     def path(self, u0, times, generator=None):
         """The Markov chain at increasing `times`, step by step: `(len(times), *u0.shape)`."""
@@ -103,16 +108,14 @@ class Process:
         if times.ndim != 1 or len(times) == 0 or (times.diff() <= 0).any():
             raise ValueError(f"times is {times.tolist()}; needed: one or more increasing times")
         modes = self.basis.analyse(u0)
-        gains = [self.signal(times[0])] + [None] * (len(times) - 1)
-        stds, states = [self.noise(times[0])] + [None] * (len(times) - 1), []
-        for i in range(len(times)):
-            if i > 0:
-                step = self.kernel(times[i - 1], times[i])
-                gains[i], stds[i] = step.gain, step.std
-            noise = torch.randn(modes.shape, dtype=modes.dtype, device=modes.device, generator=generator)
-            modes = scale(gains[i], modes) + scale(stds[i], noise)
-            states.append(modes)
-        return self.basis.synthesise(torch.stack(states))
+        states = torch.empty(len(times), *modes.shape, dtype=modes.dtype, device=modes.device).normal_(generator=generator)
+        combine(self.signal(times[0]), modes, self.noise(times[0]), states[0], out=states[0])
+        for first in range(0, len(times) - 1, TOGETHER):
+            moments = times[first:first + TOGETHER + 1]
+            step = self.kernel(moments[:-1], moments[1:])
+            for i, (gain, std) in enumerate(zip(step.gain, step.std), first + 1):
+                combine(gain, states[i - 1], std, states[i], out=states[i])
+        return self.basis.synthesise(states)
 
     def steady_state(self, shape, dtype=None):
         """The law at t = 1 from u_0 = 0: mean 0, std σ_1, for images of `shape` (..., H, W).

@@ -53,7 +53,7 @@ def step(process, denoised, u, s, t, churn=1.0, generator=None):
     known, modes = process.basis.analyse(denoised), process.basis.analyse(u)
     result = scale(process.signal(s), known) + scale(kept, modes - scale(process.signal(t), known))
     if churn > 0:
-        result = result + scale(churn * kernel.std * ratio, _noise(modes, generator))
+        result += scale(churn * kernel.std * ratio, _noise(modes, generator))
     return process.basis.synthesise(result)
 
 
@@ -80,7 +80,7 @@ def sde(process, denoiser, u, times, churn=1.0, generator=None, path=False, prog
         pull = 0.5 * (1 + churn ** 2) * g2 / std ** 2   # −½(1 + η²) g² score = pull · (U − α D)
         modes = modes - scale((t - s) * (f + pull), modes) + scale((t - s) * pull * process.signal(t), known)
         if churn > 0:
-            modes = modes + scale(churn * torch.sqrt(g2.clamp(min=0) * (t - s)), _noise(modes, generator))
+            modes += scale(churn * torch.sqrt(g2.clamp(min=0) * (t - s)), _noise(modes, generator))
         return process.basis.synthesise(modes)
 
     return _walk(process, denoiser, u, times, move, path, progress)
