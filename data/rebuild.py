@@ -57,14 +57,19 @@ def fashion(files):
                           for kind in ("images-idx3", "labels-idx1"))
         chosen = np.sort(np.concatenate([np.flatnonzero(labels == k)[:wanted] for k in range(10)]))
         arrays |= {f"{split}_images": images[chosen], f"{split}_labels": labels[chosen]}
+    return archive(arrays)
+
+
+def archive(arrays):
+    """The bytes of an .npz with a fixed date."""
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:   # a .npz with a fixed date
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as file:
         for name, array in arrays.items():
             entry = io.BytesIO()
             np.lib.format.write_array(entry, array, version=(1, 0), allow_pickle=False)
             info = zipfile.ZipInfo(name + ".npy", (1980, 1, 1, 0, 0, 0))
             info.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(info, entry.getvalue())
+            file.writestr(info, entry.getvalue())
     return buffer.getvalue()
 
 

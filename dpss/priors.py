@@ -175,7 +175,8 @@ class Empirical:
 
     def __init__(self, images):
         self.images = _stack(images)
-        self._centre = self.images.mean(0, dtype=torch.float64)   # distances do not change, their rounding does
+        # distances to the mean image lose fewer digits; its sum by chunks, as a float64 copy of all images may not fit
+        self._centre = sum(chunk.double().sum(0) for chunk in self.images.split(CHUNK)) / len(self.images)
 
     def sample(self, n, generator=None):
         """n images `(n, H, W)`, drawn with replacement."""

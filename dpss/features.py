@@ -1,0 +1,61 @@
+"""Features of images for Fréchet distances: what a small classifier of Fashion-MNIST sees before its last layer.
+
+The weights are shipped in `data/classifier.npz` (plain arrays, checksum verified) and made by `data/classifier.py`.
+"""
+import io
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import nn
+
+from . import _arrays, images
+
+SIDE, CHUNK = 28, 500
+
+
+class Classifier(nn.Module):
+    """Three convolutions, each followed by a maximum over 2×2, 64 features, ten classes: 61,000 parameters."""
+
+    def __init__(self):
+        super().__init__()
+        layers = []
+        for before, after in ((1, 16), (16, 32), (32, 64)):
+            layers += [nn.Conv2d(before, after, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
+        self.trunk = nn.Sequential(*layers, nn.Flatten(), nn.Linear(64 * 9, 64), nn.ReLU())
+        self.head = nn.Linear(64, 10)
+
+    def forward(self, u):
+        """Logits of the classes for (n, 1, 28, 28)."""
+        return self.head(self.trunk(u))
+
+
+def features(u):
+    """64 features of each image: float64 `(n, 64)`, of the kind of `u`.
+
+    `u`: (n, 28, 28) with values in [−1, 1], as `dpss.images.fashion` gives them. Raises TypeError, ValueError for other grids: pass
+    features of your own to `frechet_distance` for those.
+    """
+    return _apply(u, lambda network: network.trunk)
+
+
+def classify(u):
+    """The class 0, ..., 9 of each image `(n, 28, 28)`, as of Fashion-MNIST: integers `(n,)`, of the kind of `u`."""
+    return _apply(u, lambda network: network).argmax(1)
+
+
+def _apply(u, part):
+    if tuple(_arrays.image(u).shape[1:]) != (SIDE, SIDE):
+        raise ValueError(f"u has shape {tuple(u.shape)}; needed: (n, {SIDE}, {SIDE}), or features of your own")
+    part, values = part(_network()), torch.as_tensor(_arrays.tensor(u), dtype=torch.float32, device="cpu")[:, None]
+    with torch.no_grad():
+        found = torch.cat([part(chunk) for chunk in values.split(CHUNK)]).double()
+    return found.to(u.device) if isinstance(u, torch.Tensor) else found.numpy()
+
+
+@lru_cache(maxsize=1)
+def _network():
+    network = Classifier()
+    with np.load(io.BytesIO(images._read("classifier.npz")), allow_pickle=False) as arrays:
+        network.load_state_dict({name: torch.from_numpy(arrays[name].astype(np.float32)) for name in arrays.files})
+    return network.eval()
