@@ -110,10 +110,8 @@ def affine(sampler, times):
     """Gain and noise level of each step of a sampler of 1×1 images that is affine: from runs with noise 0 and noise 1."""
     real = reverse._noise
     try:
-        reverse._noise = lambda modes, generator: torch.zeros_like(modes)
-        low, high = (sampler(torch.full((1, 1), start, dtype=torch.float64), True).flatten() for start in (0.0, 1.0))
-        reverse._noise = lambda modes, generator: torch.ones_like(modes)
-        noisy = sampler(torch.zeros(1, 1, dtype=torch.float64), True).flatten()
+        reverse._noise = lambda modes, generator: torch.tensor([0.0, 0.0, 1.0], dtype=torch.float64).view(3, 1, 1)
+        low, high, noisy = sampler(torch.tensor([0.0, 1.0, 0.0], dtype=torch.float64).view(3, 1, 1), True)[:, :, 0, 0].T
     finally:
         reverse._noise = real
     gains = (high - low)[1:] / (high - low)[:-1]
@@ -148,7 +146,7 @@ def test_sde_has_weak_order_1_for_every_churn(name, churn):
     D, start, end = prior.denoiser(process), 0.7, 0.2
     (m1, s1), (m0, s0) = moments(process, prior, start), moments(process, prior, end)
     errors = []
-    for steps in (200, 400, 800):
+    for steps in (100, 200, 400):
         times = torch.linspace(start, end, steps + 1, dtype=torch.float64)
         gains, levels = affine(lambda u, path: reverse.sde(process, D, u, times, churn, path=path), times)
         mean = reverse.sde(process, D, m1, times, 0.0) if churn == 0 else None
@@ -157,7 +155,7 @@ def test_sde_has_weak_order_1_for_every_churn(name, churn):
             variance = g**2 * variance + level**2
         errors.append(abs(variance - s0.item() ** 2) + (abs((mean - m0).item()) if mean is not None else 0))
         assert (max(np.abs(levels)) > 0) == (churn > 0)
-    assert errors[-1] < 0.02
+    assert errors[-1] < 0.03
     assert 0.85 < math.log2(errors[-2] / errors[-1]) < 1.15, errors
 
 
@@ -224,21 +222,21 @@ def test_the_denoiser_sees_float_times_and_the_state(name):
         assert isinstance(t, float) and state.shape == u.shape and state.dtype == torch.float32
         return 0.5 * state.double()   # an estimate in another precision is cast
 
-    assert SAMPLERS[name](process, D, u, [0.9, 0.5, 0.2]).dtype == torch.float32
-    assert seen == ([0.9, 0.5, 0.5, 0.2] if name == "flow" else [0.9, 0.5])
+    assert SAMPLERS[name](process, D, u, [0.6, 0.5, 0.4]).dtype == torch.float32
+    assert seen == ([0.6, 0.5, 0.5, 0.4] if name == "flow" else [0.6, 0.5])
 
 
 @pytest.mark.parametrize("name", ["ancestral", "sde"])
 def test_randomness_comes_from_the_generator(name):
     process = families.vp()
     D, u = gaussian(process).denoiser(process), torch.as_tensor(noise(SHAPE, 14))
-    runs = [SAMPLERS[name](process, D, u, [0.9, 0.5, 0.2], generator=torch.Generator().manual_seed(seed)) for seed in (1, 1, 2)]
+    runs = [SAMPLERS[name](process, D, u, [0.6, 0.5, 0.4], generator=torch.Generator().manual_seed(seed)) for seed in (1, 1, 2)]
     assert torch.equal(runs[0], runs[1]) and not torch.equal(runs[0], runs[2])
 
 
 def test_progress_is_a_bar_on_standard_error_and_changes_nothing(capsys):
     process = families.vp()
-    D, u, times = gaussian(process).denoiser(process), torch.as_tensor(noise(SHAPE, 15)), [0.9, 0.5, 0.2]
+    D, u, times = gaussian(process).denoiser(process), torch.as_tensor(noise(SHAPE, 15)), [0.6, 0.5, 0.4]
     silent = {name: sampler(process, D, u, times, generator=torch.Generator().manual_seed(1)) for name, sampler in SAMPLERS.items()}
     assert capsys.readouterr().err == ""
     for name, sampler in SAMPLERS.items():
@@ -331,12 +329,12 @@ def test_bad_denoisers_are_refused_with_their_time(name, kind):
     process, u = families.vp(), torch.as_tensor(noise(SHAPE, 24))
 
     def late(state, t):   # good at first
-        return BAD[kind](state, t) if t < 0.6 else 0.5 * state
+        return BAD[kind](state, t) if t < 0.55 else 0.5 * state
 
     def call():
         if name == "inpaint":
-            return reverse.inpaint(process, late, u, np.ones(SHAPE, bool), [0.9, 0.5, 0.0])
-        return SAMPLERS[name](process, late, u, [0.9, 0.5, 0.2])
+            return reverse.inpaint(process, late, u, np.ones(SHAPE, bool), [0.6, 0.5, 0.0])
+        return SAMPLERS[name](process, late, u, [0.6, 0.5, 0.4])
 
     with pytest.raises(ValueError, match=r"denoiser .*t = 0\.5"):
         call()
