@@ -10,6 +10,7 @@ import torch
 
 from . import _arrays
 from .bases import Cosines
+from .features import features as classifier_features
 from .priors import GaussianPrior
 from .processes import Process
 
@@ -116,15 +117,13 @@ def frechet_distance(a, b, features=None):
 
     `a`, `b`: images (n, H, W), at least two each. `features`: a function images -> (n, d); by default 64 features of a
     small classifier of Fashion-MNIST (28×28, values in [−1, 1]). Biased upwards by about d²/n: compare at equal n only,
-    and with the distance of two sets of real images. Not monotone in noise. Source: Heusel et al. 2017.
+    and with the distance of two sets of real images. Not monotone along VP: half-way it is above that of pure noise. Source: Heusel et al. 2017.
     """
-    from . import features as classifier
     moments = []
     for images, name in ((a, "a"), (b, "b")):
         if _arrays.image(images, name).ndim != 3 or len(images) < 2:
             raise ValueError(f"{name} has shape {tuple(images.shape)}; needed: (n, H, W) with n >= 2")
-        found = (features or classifier.features)(images)
-        found = _arrays.Bridge.to(found)
+        found = _arrays.Bridge.to((features or classifier_features)(images))
         if found.ndim != 2 or len(found) != len(images) or not np.isfinite(found).all():
             raise ValueError(f"features returns shape {found.shape} for {name}; needed: finite values ({len(images)}, d)")
         moments += [found.mean(0), np.cov(found, rowvar=False).reshape(found.shape[1], found.shape[1])]
@@ -145,7 +144,7 @@ def gaussian_frechet(mean_a, cov_a, mean_b, cov_b):
     rates, vectors = np.linalg.eigh(cov_a)
     root = vectors * np.sqrt(rates.clip(min=0)) @ vectors.T
     overlap = np.sqrt(np.linalg.eigvalsh(root @ cov_b @ root).clip(min=0)).sum()
-    return float(np.sum((mean_a - mean_b) ** 2) + np.trace(cov_a) + np.trace(cov_b) - 2 * overlap)
+    return max(0.0, float(np.sum((mean_a - mean_b) ** 2) + np.trace(cov_a) + np.trace(cov_b) - 2 * overlap))
 
 
 def _moment(value, name, axes):

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+import scipy.linalg
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,9 +13,9 @@ import dpss
 from dpss import measures
 from dpss.bases import Cosines, Pixels
 from dpss.diffusion import homogeneous
-from dpss.families import gaussian_scale_space, heat, vp, vp_cosine
+from dpss.families import blurring, gaussian_scale_space, heat, osmotic, sub_vp, ve, vp, vp_cosine, vp_discrete
 from dpss.processes import Gaussian, Process
-from reference import eigenvalues, image, noise
+from reference import drift, eigenvalues, image, noise, osmosis, positive
 
 SHAPE = (4, 5)
 FAMILIES = {
@@ -24,7 +25,17 @@ FAMILIES = {
     "heat": lambda: heat(SHAPE),
     "heat continuous": lambda: heat(SHAPE, blur_max=3.0, sigma=0.05, laplacian="continuous"),
     "gaussian_scale_space": lambda: gaussian_scale_space(SHAPE, t_max=5.0),
+    "vp_discrete": lambda: vp_discrete(BETAS),
+    "sub_vp": lambda: sub_vp(),
+    "ve": lambda: ve(),
+    "blurring": lambda: blurring(SHAPE),
+    "blurring continuous": lambda: blurring(SHAPE, blur_max=3.0, min_gain=0.0, laplacian="continuous"),
+    "osmotic": lambda: osmotic(GUIDANCE, t_max=4.0, sigma=0.02),
 }
+BETAS = np.linspace(1e-4, 0.15, 97)
+GUIDANCE = positive(SHAPE, 3, 20.0)
+PIXELWISE = {"vp", "vp other betas", "vp_cosine", "vp_discrete", "sub_vp", "ve"}   # all pixels alike
+SINGULAR = {"vp_cosine", "blurring", "blurring continuous"}   # α_1 = 0
 NOISY = [name for name in FAMILIES if name != "gaussian_scale_space"]
 inner = st.floats(0.01, 0.99)
 
@@ -32,10 +43,24 @@ inner = st.floats(0.01, 0.99)
 def table(name, t):
     """α and σ of the theory's table, in NumPy float64, by other formulas than a library would use."""
     discrete, continuous = eigenvalues(*SHAPE), eigenvalues(*SHAPE, "continuous")
-    if name.startswith("vp") and name != "vp_cosine":
+    if name in ("vp", "vp other betas", "sub_vp"):
         low, high = (0.5, 8.0) if "other" in name else (0.1, 20.0)
         integral = low * t + (high - low) * t**2 / 2
+        level = -np.expm1(-integral)
+        return np.exp(-integral / 2)[None, None], (level if name == "sub_vp" else np.sqrt(level))[None, None]
+    if name == "vp_discrete":
+        i = int(97 * t)
+        integral = -np.log1p(-BETAS[:i]).sum() - (0 if i == 97 else (97 * t - i) * np.log1p(-BETAS[i]))
         return np.exp(-integral / 2)[None, None], np.sqrt(-np.expm1(-integral))[None, None]
+    if name == "ve":
+        return np.ones((1, 1)), 0.01 * np.sqrt(np.expm1(2 * t * math.log(50 / 0.01)))[None, None]
+    if name == "osmotic":
+        A = osmosis(*drift(GUIDANCE))
+        return np.exp(4.0 * t * np.sort(np.linalg.eigvals(A).real)[::-1]).reshape(SHAPE), np.full((1, 1), 0.02 if t > 0 else 0.0)
+    if name.startswith("blurring"):
+        lam, blur, least = (discrete, 2.0, 0.001) if name == "blurring" else (continuous, 3.0, 0.0)
+        tau = 0.5 * (blur * math.sin(math.pi * t / 2) ** 2) ** 2
+        return np.cos(np.pi * t / 2) * ((1 - least) * np.exp(-lam * tau) + least), np.sin(np.pi * t / 2)[None, None]
     if name == "vp_cosine":
         return np.cos(np.pi * t / 2)[None, None], np.sin(np.pi * t / 2)[None, None]
     if name == "gaussian_scale_space":
@@ -46,7 +71,7 @@ def table(name, t):
 
 
 def test_public_names_are_at_top_level():
-    for function in (vp, vp_cosine, heat, gaussian_scale_space, Process, Gaussian):
+    for function in (vp, vp_cosine, vp_discrete, sub_vp, ve, heat, blurring, gaussian_scale_space, osmotic, Process, Gaussian):
         assert getattr(dpss, function.__name__) is function
 
 
@@ -73,7 +98,7 @@ def test_every_family_starts_at_the_image(name):
 @pytest.mark.parametrize("name", FAMILIES)
 def test_coefficients_have_the_shape_of_the_time_and_then_of_the_modes(name):
     process = FAMILIES[name]()
-    modes = (1, 1) if name.startswith("vp") else SHAPE
+    modes = (1, 1) if name in PIXELWISE else SHAPE
     for t, lead in ((0.5, ()), (torch.tensor(0.5), ()), (torch.linspace(0.1, 0.9, 3), (3,)), (torch.full((2, 3), 0.5), (2, 3))):
         assert tuple(process.signal(t).shape) == lead + modes
         assert tuple(process.log_signal(t).shape) == lead + modes
@@ -150,20 +175,150 @@ def test_heat_sde_follows_the_clock_of_the_blur(t):
     np.testing.assert_allclose(np.broadcast_to(g2, SHAPE), 2 * lam * rate * 0.01**2, rtol=1e-9, atol=1e-16)
 
 
+@given(inner)
+def test_sub_vp_sde_has_the_drift_of_vp_and_less_noise(t):
+    f, g2 = sub_vp().sde(t)
+    beta, integral = 0.1 + 19.9 * t, 0.1 * t + 9.95 * t**2
+    assert math.isclose(float(f), -beta / 2, rel_tol=1e-10)
+    assert math.isclose(float(g2), -beta * math.expm1(-2 * integral), rel_tol=1e-9)
+
+
+@given(inner)
+def test_ve_sde_is_brownian_motion_on_a_geometric_clock(t):
+    f, g2 = ve(0.02, 10.0).sde(t)
+    assert float(f) == 0
+    assert math.isclose(float(g2), 2 * math.log(500) * 0.02**2 * 500 ** (2 * t), rel_tol=1e-10)
+
+
+@given(inner)
+def test_blurring_sde_adds_the_rates_of_cosine_and_blur(t):
+    f, g2 = blurring(SHAPE).sde(t)
+    angle, lam = math.pi * t / 2, eigenvalues(*SHAPE)
+    blur = np.exp(-lam * 2 * math.sin(angle) ** 4)   # τ = ½ (2 sin²)²
+    rate = -lam * 4 * math.pi * math.sin(angle) ** 3 * math.cos(angle)
+    slope = -math.pi / 2 * math.tan(angle) + 0.999 * rate * blur / (0.999 * blur + 0.001)
+    np.testing.assert_allclose(f, slope, rtol=1e-9)
+    np.testing.assert_allclose(g2, math.pi * math.sin(angle) * math.cos(angle) - 2 * slope * math.sin(angle) ** 2, rtol=1e-8)
+
+
+def test_discrete_vp_has_the_marginals_of_the_chain_of_its_betas():
+    betas, process = [0.1, 0.02, 0.3, 0.05], vp_discrete([0.1, 0.02, 0.3, 0.05])
+    gain, variance = 1.0, 0.0
+    for i, beta in enumerate(betas, 1):   # U_i = √(1 − β) U_{i−1} + √β ε
+        gain, variance = math.sqrt(1 - beta) * gain, (1 - beta) * variance + beta
+        assert math.isclose(float(process.signal(i / 4)), gain, rel_tol=1e-12)
+        assert math.isclose(float(process.noise(i / 4)) ** 2, variance, rel_tol=1e-12)
+        step = process.kernel((i - 1) / 4, i / 4)
+        assert math.isclose(float(step.gain), math.sqrt(1 - beta), rel_tol=1e-12) and math.isclose(float(step.std) ** 2, beta, rel_tol=1e-10)
+        between = process.log_signal((i - 0.5) / 4) - process.log_signal((i - 1) / 4)
+        assert math.isclose(float(between), math.log(1 - beta) / 4, rel_tol=1e-10)
+
+
+@pytest.mark.parametrize("schedule", ["linear", "scaled_linear", "squaredcos_cap_v2"])
+def test_discrete_vp_is_the_scheduler_of_diffusers(schedule):
+    from diffusers import DDPMScheduler
+    scheduler = DDPMScheduler(1000, beta_schedule=schedule, clip_sample=False)
+    process, index = vp_discrete(scheduler.betas.double()), torch.tensor([0, 10, 500, 998])
+    u, fresh = (torch.as_tensor(noise((4, *SHAPE), seed)).float() for seed in (1, 2))
+    t = (index + 1).double() / 1000
+    ours = process.signal(t).float() * u + process.noise(t).float() * fresh
+    # their products of 1,000 factors are float32
+    torch.testing.assert_close(ours, scheduler.add_noise(u, fresh, index), rtol=1e-4, atol=1e-4)
+
+
+def test_discrete_vp_tends_to_vp_with_order_one():
+    errors = []
+    for m in (100, 200, 400):
+        process = vp_discrete((0.1 + 19.9 * np.arange(1, m + 1) / m) / m)
+        errors.append(max(abs(float(process.signal(t)) - float(vp().signal(t))) for t in (0.25, 0.5, 0.75)))
+    np.testing.assert_allclose(-np.diff(np.log2(errors)), 1, atol=0.1)
+
+
+def test_osmotic_mean_is_osmosis_and_its_noise_is_brighter_where_the_guidance_is():
+    process, A = osmotic(GUIDANCE, t_max=4.0, sigma=0.02), osmosis(*drift(GUIDANCE))
+    u = noise(SHAPE)
+    for t in (0.01, 0.3, 1.0):
+        expected = scipy.linalg.expm(4.0 * t * A) @ u.ravel()
+        np.testing.assert_allclose(process.marginal(u, t).mean.ravel(), expected, atol=1e-11)
+        gain, covariance = dense_law(process, SHAPE, t)
+        np.testing.assert_allclose(covariance, 0.02**2 * np.diag((GUIDANCE / GUIDANCE.mean()).ravel()), atol=1e-13)
+    np.testing.assert_allclose(process.marginal(u, 1.0).mean.mean(), u.mean(), atol=1e-12)
+
+
+def test_osmotic_with_a_flat_guidance_is_the_gaussian_scale_space_with_noise():
+    flat, u = osmotic(np.full(SHAPE, 3.0), t_max=5.0, sigma=0.02), noise(SHAPE)
+    for t in (0.1, 0.6, 1.0):
+        torch.testing.assert_close(flat.marginal(u, t).mean, gaussian_scale_space(SHAPE, 5.0).marginal(u, t).mean, atol=1e-12, rtol=0)
+        np.testing.assert_allclose(dense_law(flat, SHAPE, t)[1], 0.02**2 * np.eye(20), atol=1e-14)
+
+
+def test_a_guidance_with_a_symmetry_passes_it_on():
+    guidance = GUIDANCE + GUIDANCE[:, ::-1]
+    assert defect(osmotic(guidance, 4.0), SHAPE, permutation(SHAPE, np.fliplr)) < 1e-13
+    assert defect(osmotic(GUIDANCE, 4.0), SHAPE, permutation(SHAPE, np.fliplr)) > 1e-3
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("name", FAMILIES)
+def test_one_time_per_image_is_that_image_at_its_time(name, dtype):
+    process = FAMILIES[name]()
+    u, other = (torch.as_tensor(image((3, 2, *SHAPE), seed)).to(dtype) for seed in (1, 2))
+    s, t = torch.tensor([0.0, 1e-7, 0.3], dtype=torch.float64), torch.tensor([1e-7, 0.2, 1.0], dtype=torch.float64)
+    laws = {"marginal": process.marginal(u, t), "kernel": process.kernel(s, t)(u), "posterior": process.posterior(u, other, s, t)}
+    for i in range(3):
+        alone = {"marginal": process.marginal(u[i], t[i]), "kernel": process.kernel(s[i], t[i])(u[i]),
+                 "posterior": process.posterior(u[i], other[i], s[i], t[i])}
+        for what, law in laws.items():
+            torch.testing.assert_close(law.mean[i], alone[what].mean, rtol=1e-5, atol=1e-5)
+            torch.testing.assert_close(law.std[i].squeeze(), alone[what].std.squeeze(), rtol=1e-12, atol=0)
+    if name in NOISY:
+        score = process.score(u, other, t)
+        for i in range(3):
+            torch.testing.assert_close(score[i], process.score(u[i], other[i], t[i]), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", NOISY)
+def test_bayes_and_chapman_kolmogorov_hold_in_every_family(name):
+    """The posterior mixes prior and kernel as Bayes says; two kernels in a row are one. By scalar formulas, at tiny steps too."""
+    process = FAMILIES[name]()
+    u0, ut = (torch.as_tensor(image(SHAPE, seed)) for seed in (3, 4))
+    for s, t in ((0.2, 0.9), (0.3, 0.3 + 1e-7), (1e-7, 1.0)):
+        law, step = process.posterior(u0, ut, s, t), process.kernel(s, t)
+        early, found = process.marginal(u0, s), process.basis.analyse(law.mean)
+        # precision-weighted mean of what u_0 and what u_t say, where neither is a point mass
+        precision = 1 / early.std**2 + (step.gain / step.std) ** 2
+        mean = (process.basis.analyse(early.mean) / early.std**2 + step.gain / step.std**2 * process.basis.analyse(ut)) / precision
+        safe = (step.std > 1e-4 * process.noise(t)).expand(SHAPE)
+        torch.testing.assert_close(found[safe], mean[safe], rtol=1e-6, atol=1e-8)
+        torch.testing.assert_close(law.std.expand(SHAPE)[safe], (precision**-0.5).expand(SHAPE)[safe], rtol=1e-6, atol=1e-12)
+    assert (process.kernel(0.4, 0.8) @ process.kernel(0.1, 0.4)).isclose(process.kernel(0.1, 0.8))
+
+
+def test_a_process_with_a_rising_snr_is_refused_with_mode_and_times():
+    basis = Cosines(SHAPE)
+    process = Process(basis, lambda t: -basis.eigenvalues * t, lambda t: torch.exp(-basis.eigenvalues * t) * torch.sin(3 * t), "rising")
+    process.kernel(0.1, 0.4)   # sin rises up to π/6
+    with pytest.raises(ValueError, match=r"'rising'.*mode \(0, 0\).*s = 0\.6.*t = 0\.9"):
+        process.kernel(0.6, 0.9)
+
+
 def test_sde_accepts_a_tensor_of_times():
     f, g2 = vp().sde(torch.tensor([0.1, 0.5]))
     assert f.shape == (2, 1, 1) and g2.shape == (2, 1, 1)
     np.testing.assert_allclose(g2.ravel(), [0.1 + 19.9 * 0.1, 0.1 + 19.9 * 0.5], rtol=1e-6)  # 0.1 was given in float32
 
 
-@pytest.mark.parametrize("name", ["vp", "vp_cosine", "heat"])
+@pytest.mark.parametrize("name", ["vp", "vp_cosine", "heat", "sub_vp", "ve", "blurring", "osmotic"])
 def test_chain_tends_to_the_sde_with_order_one(name):
     process, t = FAMILIES[name](), 0.4
     f, g2 = process.sde(t)
     errors = []
-    for h in (1e-2, 5e-3, 2.5e-3):
+    for h in (2e-3, 1e-3, 5e-4):
         kernel = process.kernel(t, t + h)
         errors.append([float(((kernel.gain - 1) / h - f).abs().max()), float((kernel.std**2 / h - g2).abs().max())])
+    if name == "ve":   # its gain is 1, without any error
+        assert [gain for gain, _ in errors] == [0, 0, 0]
+        errors = [[variance] for _, variance in errors]
     orders = -np.diff(np.log2(errors), axis=0)
     # (α_{t+h|t} − 1)/h = f + O(h): the O(h²) term moves the measured order by a few hundredths.
     np.testing.assert_allclose(orders, 1, atol=0.1)
@@ -205,7 +360,7 @@ def test_mixture_density_solves_the_fokker_planck_equation(family):
 # --- laws ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["vp", "vp other betas", "vp_cosine"])
+@pytest.mark.parametrize("name", ["vp", "vp other betas", "vp_cosine", "vp_discrete"])
 def test_vp_preserves_variance(name):
     process, t = FAMILIES[name](), torch.linspace(0, 1, 101, dtype=torch.float64)
     torch.testing.assert_close(process.signal(t) ** 2 + process.noise(t) ** 2, torch.ones(101, 1, 1, dtype=torch.float64), rtol=0, atol=1e-15)
@@ -399,10 +554,11 @@ def test_heat_commutes_with_the_symmetries_of_the_rectangle_and_with_no_other_pe
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("name", ["heat", "gaussian_scale_space"])
+@pytest.mark.parametrize("name", ["heat", "gaussian_scale_space", "blurring"])
 def test_strong_blur_on_small_images_stays_finite(name, dtype, generator):
     """Blur 20 px on 32×32: the gain of most modes underflows in float32, so α_t/α_s must be taken through logarithms."""
-    process = heat((32, 32), blur_max=20.0) if name == "heat" else gaussian_scale_space((32, 32), t_max=200.0)
+    process = {"heat": lambda: heat((32, 32), blur_max=20.0), "gaussian_scale_space": lambda: gaussian_scale_space((32, 32), t_max=200.0),
+               "blurring": lambda: blurring((32, 32), blur_max=20.0, min_gain=0.0)}[name]()
     u = torch.as_tensor(image((32, 32)), dtype=dtype)
     assert (process.signal(1.0).float() < 1e-30).double().mean() > 0.9  # the trap is set
     times = [0.0, 1e-7, 1e-3, 0.3, 0.9, 0.95, 1.0]
@@ -412,7 +568,7 @@ def test_strong_blur_on_small_images_stays_finite(name, dtype, generator):
         for law in (process.marginal(u, t), kernel(u), process.posterior(u, process.sample(u, t, generator=generator), s, t)):
             draw = law.sample(generator=generator)
             assert draw.dtype == dtype and torch.isfinite(draw).all() and torch.isfinite(law.mean).all()
-        f, g2 = process.sde(t)
+        f, g2 = process.sde(min(t, 0.999))   # blurring is singular at t = 1
         assert torch.isfinite(f).all() and torch.isfinite(g2).all()
     path = process.path(u, times, generator=generator)
     assert path.dtype == dtype and torch.isfinite(path).all()
@@ -428,8 +584,8 @@ def test_the_ends_of_time_are_finite(name, t, generator):
     sample = process.sample(u, t, generator=generator)
     assert torch.isfinite(sample).all() and torch.isfinite(process.marginal(u, t).mean).all()
     if t == 0:
-        torch.testing.assert_close(sample, u, atol=1e-6, rtol=0)  # two float32 transforms
-    if name not in ("vp_cosine",) or t < 1:
+        torch.testing.assert_close(sample, u, atol=1e-5, rtol=0)  # two float32 transforms
+    if name not in SINGULAR or t < 1:
         assert all(torch.isfinite(c).all() for c in process.sde(max(t, 1e-9)))
 
 

@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 import pytest
+import scipy.fft
+import scipy.linalg
 import scipy.special
 import scipy.stats
 import torch
@@ -11,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dpss import measures
-from dpss.bases import Cosines, Pixels
-from dpss.families import gaussian_scale_space, heat, vp, vp_cosine
+from dpss.bases import Cosines, Osmotic, Pixels
+from dpss.families import blurring, gaussian_scale_space, heat, osmotic, sub_vp, ve, vp, vp_cosine
+from dpss.priors import GaussianPrior
 from dpss.processes import Gaussian, Process
-from reference import image, positive, seeds
+from reference import image, noise, positive, seeds, shapes
 
 
 @given(seeds, st.sampled_from([2, 16, 256]))
@@ -104,3 +107,114 @@ def test_lyapunov_is_the_sum_of_w_phi_of_u_over_w(seed):
     found = measures.lyapunov(torch.as_tensor(u), torch.as_tensor(w), lambda r: r**3)
     assert torch.is_tensor(found)
     np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+# --- mutual information -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("process", [vp(), sub_vp(), ve(), heat((2, 3), sigma=0.1), blurring((2, 3)),
+                                     osmotic(positive((2, 3), 1, 5.0), 1.0, 0.2)], ids=lambda p: p.name)
+@pytest.mark.parametrize("t", [0.05, 0.5, 0.9])
+def test_mutual_information_is_that_of_dense_covariances(process, t):
+    """I = ½ log (|C_0| |C_t| / |joint|), of the joint covariance of image and noisy image in pixels."""
+    std = 0.2 + image((2, 3), 3) ** 2
+    prior = GaussianPrior(image((2, 3), 4), std, process.basis)
+    unit = torch.eye(6, dtype=torch.float64).reshape(6, 2, 3)
+    B_inverse = np.asarray(process.basis.synthesise(unit)).reshape(6, 6).T
+    gain, level = (np.broadcast_to(c, (2, 3)).ravel() for c in (process.signal(t), process.noise(t)))
+    data = B_inverse @ np.diag(std.ravel() ** 2) @ B_inverse.T
+    M = B_inverse @ np.diag(gain) @ np.linalg.inv(B_inverse)
+    noisy = M @ data @ M.T + B_inverse @ np.diag(level**2) @ B_inverse.T
+    joint = np.block([[data, data @ M.T], [M @ data, noisy]])
+    expected = 0.5 * (np.linalg.slogdet(data)[1] + np.linalg.slogdet(noisy)[1] - np.linalg.slogdet(joint)[1])
+    assert math.isclose(float(measures.mutual_information(process, prior, t)), expected, rel_tol=1e-6)
+
+
+def test_mutual_information_at_the_ends_and_in_dead_modes():
+    prior = GaussianPrior(torch.zeros(2, 3), torch.tensor([[1.0, 0.5, 0.0], [0.2, 0.0, 0.3]]), Pixels())
+    times = torch.tensor([0.0, 0.1, 0.5, 1.0], dtype=torch.float64)
+    found = measures.mutual_information(vp_cosine(), prior, times)
+    assert found.shape == (4,) and found[0] == math.inf and abs(found[3]) < 1e-12 and (found.diff() < 0).all()
+    still = GaussianPrior(torch.zeros(2, 3), 0.0, Pixels())
+    assert (measures.mutual_information(vp(), still, times) == 0).all()   # at t = 0 as well: 0, not ∞ · 0
+
+
+def test_immse_the_slope_of_information_is_half_the_error():
+    """dI/dSNR = ½ Σ E|U_0 − E[U_0|U_t]|² (theory N2), for Gaussian data: the error of mode k is c_k/(1 + SNR c_k)."""
+    std = 0.3 + image((3, 4), 5) ** 2
+    prior, process = GaussianPrior(torch.zeros(3, 4), std, Pixels()), vp()
+    t, h = 0.4, 1e-5
+    late, early = (measures.mutual_information(process, prior, s) for s in (t + h, t - h))
+    slope = float((late - early) / (process.snr(t + h) - process.snr(t - h)))
+    error = (std**2 / (1 + float(process.snr(t)) * std**2)).sum()
+    assert math.isclose(slope, error / 2, rel_tol=1e-6)
+
+
+# --- spectrum -----------------------------------------------------------------------------------------------------------
+
+
+@given(shapes, seeds)
+def test_the_rings_of_the_spectrum_share_out_the_energy(shape, seed):
+    u = noise((2, *shape), seed)
+    frequency, power = measures.spectrum(u)
+    assert power.shape == (2, len(frequency)) and frequency[0] == 0 and (np.diff(frequency) > 0).all() and frequency[-1] <= 0.5**0.5 + 1e-12
+    np.testing.assert_allclose(power[:, 0], shape[0] * shape[1] * u.mean((-2, -1)) ** 2, atol=1e-11)
+    y, x = (np.arange(n) / (2 * n) for n in shape)
+    place = np.rint(np.hypot(y[:, None], x) * 2 * max(shape)).astype(int)   # the nearest multiple of 1/(2 max(H, W))
+    counts = np.array([(place == round(f * 2 * max(shape))).sum() for f in frequency])
+    assert counts.sum() == shape[0] * shape[1]
+    np.testing.assert_allclose((power * counts).sum(-1), (u**2).sum((-2, -1)), rtol=1e-10)   # Parseval
+    modes = scipy.fft.dctn(u[1], norm="ortho") ** 2
+    for i, f in enumerate(frequency):
+        np.testing.assert_allclose(power[1, i], modes[place == round(f * 2 * max(shape))].mean(), rtol=1e-9, atol=1e-13)
+
+
+def test_spectrum_of_a_wave_and_of_white_noise():
+    x = np.arange(64)
+    frequency, power = measures.spectrum(np.tile(np.cos(math.pi * 16 * (x + 0.5) / 64), (64, 1)))
+    assert frequency[power.argmax()] == 16 / 128   # eight pixels a period
+    assert power[power.argmax()] > 0.99 * power.sum()
+    frequency, power = measures.spectrum(torch.as_tensor(noise((200, 16, 16), 7)))
+    assert torch.is_tensor(power) and abs(power.mean(0)[3:] - 1).max() < 0.15   # the same in every ring
+
+
+# --- Fréchet distance -------------------------------------------------------------------------------------------------
+
+
+def covariance(size, rank, seed):
+    factor = noise((size, rank), seed)
+    return factor @ factor.T
+
+
+@given(st.integers(1, 6), seeds)
+def test_gaussian_frechet_is_the_formula_with_a_matrix_root(size, seed):
+    a, b = (covariance(size, size + 2, seed + i) for i in (0, 1))
+    x, y = noise(size, seed + 2), noise(size, seed + 3)
+    expected = ((x - y) ** 2).sum() + np.trace(a + b - 2 * scipy.linalg.sqrtm(a @ b).real)
+    found = measures.gaussian_frechet(x, a, y, b)
+    assert isinstance(found, float) and math.isclose(found, expected, rel_tol=1e-6, abs_tol=1e-6)
+    assert math.isclose(found, measures.gaussian_frechet(y, b, x, a), rel_tol=1e-9, abs_tol=1e-9)
+
+
+@given(seeds)
+def test_gaussian_frechet_survives_covariances_without_rank(seed):
+    """Fewer images than features: the matrix root of SciPy turns complex or inaccurate, eigenvalues do not."""
+    a, b = covariance(8, 3, seed), covariance(8, 2, seed + 1)
+    found = measures.gaussian_frechet(np.zeros(8), a, np.ones(8), b)
+    assert 8 <= found <= 8 + np.trace(a + b) + 1e-9
+    assert measures.gaussian_frechet(np.ones(8), a, np.ones(8), a) < 1e-6 * np.trace(a)
+    # commuting covariances: the sum of squared differences of standard deviations
+    p, q = np.abs(noise(8, seed)), np.abs(noise(8, seed + 1)) * (np.arange(8) > 2)
+    assert math.isclose(measures.gaussian_frechet(np.zeros(8), np.diag(p), np.zeros(8), np.diag(q)),
+                        ((np.sqrt(p) - np.sqrt(q)) ** 2).sum(), rel_tol=1e-6)
+
+
+def test_conditional_entropy_counts_the_volume_of_the_basis():
+    process = osmotic(positive((2, 3), 1, 5.0), 1.0, 0.2)
+    assert isinstance(process.basis, Osmotic)
+    law = process.marginal(np.zeros((2, 3)), 0.5)
+    unit = torch.eye(6, dtype=torch.float64).reshape(6, 2, 3)
+    B_inverse = np.asarray(process.basis.synthesise(unit)).reshape(6, 6).T
+    expected = 0.5 * np.linalg.slogdet(2 * math.pi * math.e * 0.2**2 * B_inverse @ B_inverse.T)[1]
+    assert math.isclose(float(measures.conditional_entropy(process, 0.5, (2, 3))), expected, rel_tol=1e-10)
+    assert math.isclose(float(law.entropy()), expected, rel_tol=1e-10)
