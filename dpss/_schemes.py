@@ -126,7 +126,7 @@ def fed_steps(time, limit):
     inverse = np.cos(np.pi * (2 * np.arange(n) + 1) / (4 * n + 2)) ** 2
     order, distance = [int(inverse.argmax())], np.zeros(n)
     with np.errstate(divide="ignore"):
-        for _ in range(n - 1):   # Leja's order: the next is farthest from all before, so no partial product grows
+        for _ in range(n - 1):   # Leja's order: the next is farthest from all before, which keeps products of the first or last steps small
             distance += np.log(np.abs(inverse - inverse[order[-1]]))
             order.append(int(distance.argmax()))
     steps = 1 / inverse[order]
