@@ -137,7 +137,7 @@ class Bridge:
     @staticmethod
     def to(u):
         if isinstance(u, torch.Tensor):
-            u = u.detach().cpu().numpy()
+            u = u.detach().cpu().double().numpy()   # NumPy has no bfloat16
         return np.asarray(u, dtype=np.float64)
 
     def back(self, result):

@@ -210,3 +210,37 @@ def test_the_input_is_left_alone():
     before = u.copy()
     homogeneous(u, 1.0)
     assert np.array_equal(u, before)
+
+
+@pytest.mark.parametrize("library", ["numpy", "torch"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", [(9, 7), (130, 6), (6, 130)])   # matrices, and the transform beyond a hundred pixels
+def test_one_time_per_image_by_matrices_and_by_the_transform(library, dtype, shape):
+    u, times = image((2, 3, *shape)).astype(dtype), np.array([0.7, 30.0])
+    found = homogeneous(torch.as_tensor(u) if library == "torch" else u, torch.as_tensor(times))
+    grid = homogeneous(torch.as_tensor(u) if library == "torch" else u, times[:, None] * np.array([[1.0, 0.5, 0.0]]))
+    assert str(found.dtype).endswith(dtype) and found.shape == u.shape
+    for i, t in enumerate(times):
+        np.testing.assert_allclose(found[i], homogeneous(u[i].astype("float64"), t), atol=2e-6 if dtype == "float32" else ROUNDING)
+        for j, share in enumerate((1.0, 0.5, 0.0)):
+            np.testing.assert_allclose(grid[i, j], homogeneous(u[i, j].astype("float64"), t * share), atol=2e-6 if dtype == "float32" else ROUNDING)
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (2, 120)])
+@pytest.mark.parametrize("t", [1.3, [0.2, 4.0]])
+def test_gradients_pass_at_one_time_and_at_many(shape, t):
+    u = torch.as_tensor(noise(shape)).requires_grad_()   # one image: at many times its gradients add up
+    torch.autograd.gradcheck(lambda x: homogeneous(x, torch.tensor(t, dtype=torch.float64)), (u,), atol=1e-7)
+
+
+def test_short_types_are_blurred_in_double_precision():
+    u = image((2, 5, 6))
+    for short, tolerance in ((u.astype(np.float16), 2e-3), (torch.as_tensor(u).bfloat16(), 2e-2), (torch.as_tensor(u).half(), 2e-3)):
+        found = homogeneous(short, 0.8)
+        assert type(found) is type(short) and found.dtype == short.dtype
+        np.testing.assert_allclose(torch.as_tensor(found).double(), homogeneous(u, 0.8), atol=tolerance)
+
+
+def test_long_diffusion_in_single_precision_keeps_the_mean():
+    u = (1000 + image((64, 64))).astype(np.float32)
+    np.testing.assert_allclose(homogeneous(u, 1e9), u.mean(dtype=np.float64), rtol=2e-6)
