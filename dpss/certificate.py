@@ -11,7 +11,6 @@ from typing import Callable, NamedTuple, Optional
 import torch
 
 from . import _arrays, measures
-from .laws import Gaussian
 from .priors import GaussianPrior
 from .processes import Process
 
@@ -189,13 +188,13 @@ def _kl_to_normal(process, shape, times):
 
 def _kl_of_normal(process, shape, t):
     """KL(p_t‖N(0, I)) for p_0 = N(0, I)."""
-    basis = process.basis
-    if basis.orthonormal:
-        reached = GaussianPrior(torch.zeros(shape), 1.0, basis).marginal(process, t)
-        return reached.kl(Gaussian(torch.zeros(shape), 1.0, basis))
+    basis, log_signal, sigma = process.basis, process.log_signal(t), process.noise(t)
+    if basis.orthonormal:   # through the logarithm of α² + σ², which may underflow
+        log_variance = torch.logaddexp(2 * log_signal, 2 * torch.log(sigma)).expand(shape)
+        return 0.5 * (torch.expm1(log_variance) - log_variance).sum()
     n = shape[0] * shape[1]
     B = basis.analyse(torch.eye(n, dtype=torch.float64).reshape(n, *shape)).reshape(n, n).T
-    alpha, sigma = (c.expand(shape).reshape(n) for c in (process.signal(t), process.noise(t)))
+    alpha, sigma = (c.expand(shape).reshape(n) for c in (torch.exp(log_signal), sigma))
     start = B @ B.T   # the covariance of the modes of white noise
     now = alpha[:, None] * start * alpha + torch.diag(sigma ** 2)
     return 0.5 * (torch.linalg.solve(start, now).trace() - n - torch.logdet(now) + torch.logdet(start))
