@@ -99,7 +99,8 @@ class Mixture:
     def _posterior(self, process, u, t, density=""):
         """For each component j, on a leading axis: log w_j N(u; …) without its constants, and E[modes | u, j]."""
         basis = self._common_basis(process)
-        basis.check(u.shape[-2:])
+        if u.shape[-2:] != self.means.shape[-2:]:
+            raise ValueError(f"u has grid {tuple(u.shape[-2:])}; needed: {tuple(self.means.shape[-2:])}, that of the prior")
         alpha, sigma = (_arrays.spread(c, u.shape).to(u.device) for c in (process.signal(t), process.noise(t)))
         batch = torch.broadcast_shapes(alpha.shape[:-2], u.shape[:-2])
         inner = (len(self.means), *[1] * len(batch))

@@ -4,14 +4,16 @@ import numpy as np
 import pytest
 import torch
 
-from dpss import measures
-from dpss.bases import Cosines, Pixels
-from dpss.diffusion import homogeneous, step_limit
-from dpss.families import gaussian_scale_space, heat, vp
+from dpss import images, measures, reverse
+from dpss.bases import Cosines, Osmotic, Pixels
+from dpss.certificate import certify
+from dpss.diffusion import edge_enhancing, homogeneous, inpaint, nonlinear, step_limit
+from dpss.families import blurring, gaussian_scale_space, heat, osmotic, sub_vp, ve, vp, vp_discrete
 from dpss.osmosis import (
     Drift, canonical_drift, clone, compress, evolve, operator, shadow_removal, steady_state,
 )
 from dpss.osmosis import step_limit as osmosis_limit
+from dpss.priors import Empirical, GaussianPrior, Mixture
 from dpss.processes import Gaussian, Process
 
 good, other = np.full((3, 4), 0.5), np.linspace(0.1, 0.9, 12).reshape(3, 4)
@@ -20,6 +22,18 @@ flat = canonical_drift(np.ones((3, 4)))
 lam = torch.as_tensor(Cosines((3, 4)).eigenvalues)
 p = heat((3, 4))
 normal = Gaussian(torch.zeros(3, 4), 1.0, Pixels())
+data = GaussianPrior(np.zeros((3, 4)), 1.0, Pixels())
+training = Empirical(np.zeros((2, 3, 4)))
+
+
+def half(u, t):
+    return 0.5 * torch.as_tensor(u)
+
+
+def batch(u):
+    """One image, or what is none, as a batch of two where it has axes."""
+    return u if not hasattr(u, "ndim") or u.ndim == 0 else torch.stack([u, u]) if isinstance(u, torch.Tensor) else np.stack([u, u])
+
 
 
 def bump(value):
@@ -67,6 +81,37 @@ TAKES_IMAGE = {
     "kernel": ("u", lambda u: p.kernel(0.1, 0.5)(u)),
     "log_prob": ("u", lambda u: normal.log_prob(u)),
     "gaussian": ("mean", lambda u: Gaussian(u, 1.0, Pixels())),
+    "nonlinear": ("u", lambda u: nonlinear(u, 1.0, 0.1)),
+    "nonlinear aos": ("u", lambda u: nonlinear(u, 1.0, 0.1, scheme="aos", steps=2)),
+    "edge_enhancing": ("u", lambda u: edge_enhancing(u, 1.0, 0.1)),
+    "inpaint": ("u", lambda u: inpaint(u, ~mask)),
+    "osmotic": ("guidance", lambda u: osmotic(u, 1.0)),
+    "osmotic basis": ("guidance", lambda u: Osmotic(u)),
+    "osmotic analyse": ("u", lambda u: Osmotic(good).analyse(u)),
+    "osmotic synthesise": ("modes", lambda u: Osmotic(good).synthesise(u)),
+    "pixels analyse": ("u", lambda u: Pixels().analyse(u)),
+    "pixels synthesise": ("modes", lambda u: Pixels().synthesise(u)),
+    "cosines analyse": ("u", lambda u: Cosines((3, 4)).analyse(u)),
+    "cosines synthesise": ("modes", lambda u: Cosines((3, 4)).synthesise(u)),
+    "spectrum": ("u", lambda u: measures.spectrum(u)),
+    "frechet_distance a": ("a", lambda u: measures.frechet_distance(batch(u), batch(like(u)), lambda x: x.mean(-1))),
+    "frechet_distance b": ("b", lambda u: measures.frechet_distance(batch(like(u)), batch(u), lambda x: x.mean(-1))),
+    "as_positive": ("u", lambda u: images.as_positive(u)),
+    "from_positive": ("v", lambda u: images.from_positive(u)),
+    "gaussian prior": ("mean", lambda u: GaussianPrior(u, 1.0, Pixels())),
+    "gaussian prior fit": ("images", lambda u: GaussianPrior.fit(batch(u), Pixels())),
+    "mixture": ("means", lambda u: Mixture([1, 1], batch(u), 1.0, Pixels())),
+    "empirical": ("images", lambda u: Empirical(batch(u))),
+    "denoiser of a gaussian": ("u", lambda u: data.denoiser(vp())(u, 0.5)),
+    "denoiser of a training set": ("u", lambda u: training.denoiser(vp())(u, 0.5)),
+    "log_density": ("u", lambda u: data.log_density(vp(), u, 0.5)),
+    "log_density of a training set": ("u", lambda u: training.log_density(vp(), u, 0.5)),
+    "reverse sample": ("u", lambda u: reverse.sample(p, half, u, [0.5, 0.2])),
+    "reverse step u": ("u", lambda u: reverse.step(p, good, u, 0.2, 0.5)),
+    "reverse step denoised": ("denoised", lambda u: reverse.step(p, u, good, 0.2, 0.5)),
+    "reverse sde": ("u", lambda u: reverse.sde(vp(), half, u, [0.5, 0.4])),
+    "reverse flow": ("u", lambda u: reverse.flow(vp(), half, u, [0.5, 0.4])),
+    "reverse inpaint": ("known", lambda u: reverse.inpaint(p, half, u, ~mask, [0.5, 0.0])),
 }
 
 
@@ -102,6 +147,8 @@ TAKES_TIME = {
     "evolve": ("t", lambda t: evolve(good, flat, t)),
     "evolve implicit": ("t", lambda t: evolve(good, flat, t, scheme="implicit", steps=2)),
     "evolve explicit": ("t", lambda t: evolve(good, flat, t, scheme="explicit", steps=2)),
+    "nonlinear": ("t", lambda t: nonlinear(good, t, 0.1)),
+    "edge_enhancing": ("t", lambda t: edge_enhancing(good, t, 0.1)),
 }
 TAKES_UNIT_TIME = {
     "marginal": ("t", lambda t: p.marginal(good, t)),
@@ -119,7 +166,24 @@ TAKES_UNIT_TIME = {
     "posterior t": ("t", lambda t: p.posterior(good, good, 0.0, t)),
     "path": ("times", lambda t: p.path(good, [t])),
     "conditional_entropy": ("t", lambda t: measures.conditional_entropy(vp(), t, (3, 4))),
+    "mutual_information": ("t", lambda t: measures.mutual_information(vp(), data, t)),
+    "flow": ("t", lambda t: p.flow(t)),
+    "prior marginal": ("t", lambda t: data.marginal(vp(), t)),
+    "reverse_kernel s": ("s", lambda t: data.reverse_kernel(vp(), t, 1.0)),
+    "reverse_kernel t": ("t", lambda t: data.reverse_kernel(vp(), 0.0, t)),
+    "denoiser of a gaussian": ("t", lambda t: data.denoiser(vp())(good, t)),
+    "denoiser of a training set": ("t", lambda t: training.denoiser(vp())(good, t)),
+    "log_density": ("t", lambda t: data.log_density(vp(), good, t)),
+    "log_density of a training set": ("t", lambda t: training.log_density(vp(), good, t)),
+    "reverse step s": ("s", lambda t: reverse.step(vp(), good, good, t, 1.0)),
+    "reverse step t": ("t", lambda t: reverse.step(vp(), good, good, 0.0, t)),
+    "reverse sample": ("times", lambda t: reverse.sample(vp(), half, good, [t, 0.1])),
+    "reverse sde": ("times", lambda t: reverse.sde(vp(), half, good, [t, 0.2])),
+    "reverse flow": ("times", lambda t: reverse.flow(vp(), half, good, [t, 0.1])),
+    "reverse inpaint": ("times", lambda t: reverse.inpaint(vp(), half, torch.as_tensor(good), ~mask, [t, 0.0])),
+    "certify": ("times", lambda t: certify(vp(), (3, 4), times=[0.1, t, 0.9])),
 }
+SEVERAL = {"path", "reverse sample", "reverse sde", "reverse flow", "reverse inpaint", "certify"}   # take a list already
 
 
 @pytest.mark.parametrize("bad", BAD_TIMES)
@@ -136,7 +200,7 @@ def test_times_after_one_are_refused(function, t):
     refuses(argument, lambda: call(t))
 
 
-@pytest.mark.parametrize("function", [name for name in TAKES_UNIT_TIME if name not in ("path",)])
+@pytest.mark.parametrize("function", [name for name in TAKES_UNIT_TIME if name not in SEVERAL])
 def test_one_bad_time_among_many_is_refused(function):
     argument, call = TAKES_UNIT_TIME[function]
     refuses(argument, lambda: call(torch.tensor([0.5, -0.1])))
@@ -248,6 +312,112 @@ OTHER = {
     "lyapunov, two grids": ("w|u", lambda: measures.lyapunov(good, good.T.copy(), abs)),
     "lyapunov, no function": ("phi", lambda: measures.lyapunov(good, good, 2.0)),
     "conditional_entropy, no process": ("process", lambda: measures.conditional_entropy("vp", 0.5, (3, 4))),
+    "mutual_information, no gaussian": ("prior", lambda: measures.mutual_information(vp(), training, 0.5)),
+    "mutual_information, no process": ("process", lambda: measures.mutual_information("vp", data, 0.5)),
+    "mutual_information, bases that do not fit": ("process", lambda: measures.mutual_information(p, GaussianPrior(good, other, Pixels()), 0.5)),
+    "frechet_distance, one image": ("a", lambda: measures.frechet_distance(good[None], batch(good), lambda x: x.mean(-1))),
+    "frechet_distance, no batch": ("b", lambda: measures.frechet_distance(batch(good), good, lambda x: x.mean(-1))),
+    "frechet_distance, another grid": ("u", lambda: measures.frechet_distance(batch(good), batch(good))),
+    "frechet_distance, features of another shape": ("features", lambda: measures.frechet_distance(batch(good), batch(good), lambda x: x)),
+    "frechet_distance, features that are nan": ("features", lambda: measures.frechet_distance(batch(good), batch(good), lambda x: x.mean(-1) * np.nan)),
+    "gaussian_frechet, mean": ("mean_a", lambda: measures.gaussian_frechet(np.eye(2), np.eye(2), np.zeros(2), np.eye(2))),
+    "gaussian_frechet, sizes": ("mean_b", lambda: measures.gaussian_frechet(np.zeros(2), np.eye(2), np.zeros(3), np.eye(2))),
+    "gaussian_frechet, covariance of another size": ("cov_b", lambda: measures.gaussian_frechet(np.zeros(2), np.eye(2), np.zeros(2), np.eye(3))),
+    "gaussian_frechet, not square": ("cov_a", lambda: measures.gaussian_frechet(np.zeros(2), np.ones((2, 3)), np.zeros(2), np.eye(2))),
+    "gaussian_frechet, not symmetric": ("cov_a", lambda: measures.gaussian_frechet(np.zeros(2), np.array([[1.0, 2], [0, 1]]), np.zeros(2), np.eye(2))),
+    "gaussian_frechet, negative": ("cov_b", lambda: measures.gaussian_frechet(np.zeros(2), np.eye(2), np.zeros(2), -np.eye(2))),
+    "gaussian_frechet, nan": ("cov_a", lambda: measures.gaussian_frechet(np.zeros(2), np.full((2, 2), np.nan), np.zeros(2), np.eye(2))),
+    # families
+    "vp_discrete, none": ("betas", lambda: vp_discrete([])),
+    "vp_discrete, one": ("betas", lambda: vp_discrete([0.1, 1.0])),
+    "vp_discrete, negative": ("betas", lambda: vp_discrete([0.1, -0.1])),
+    "vp_discrete, nan": ("betas", lambda: vp_discrete([0.1, float("nan")])),
+    "vp_discrete, number": ("betas", lambda: vp_discrete(0.1)),
+    "vp_discrete, matrix": ("betas", lambda: vp_discrete([[0.1, 0.2]])),
+    "sub_vp, beta_min": ("beta_min", lambda: sub_vp(beta_min=-1.0)),
+    "sub_vp, beta_max": ("beta_max", lambda: sub_vp(beta_max=0.0)),
+    "ve, sigma_min": ("sigma_min", lambda: ve(sigma_min=0.0)),
+    "ve, sigma_max": ("sigma_max", lambda: ve(sigma_min=1.0, sigma_max=1.0)),
+    "ve, infinite": ("sigma_max", lambda: ve(sigma_max=float("inf"))),
+    "blurring, shape": ("shape", lambda: blurring((3,))),
+    "blurring, blur": ("blur_max", lambda: blurring((3, 4), blur_max=0.0)),
+    "blurring, gain": ("min_gain", lambda: blurring((3, 4), min_gain=1.0)),
+    "blurring, negative gain": ("min_gain", lambda: blurring((3, 4), min_gain=-0.1)),
+    "blurring, laplacian": ("laplacian", lambda: blurring((3, 4), laplacian="none")),
+    "osmotic, zero": ("guidance", lambda: osmotic(bump(0.0), 1.0)),
+    "osmotic, batch": ("guidance", lambda: osmotic(batch(good), 1.0)),
+    "osmotic, t_max": ("t_max", lambda: osmotic(good, 0.0)),
+    "osmotic, sigma": ("sigma", lambda: osmotic(good, 1.0, -1.0)),
+    # filters
+    "nonlinear, contrast": ("contrast", lambda: nonlinear(good, 1.0, 0.0)),
+    "nonlinear, nan contrast": ("contrast", lambda: nonlinear(good, 1.0, float("nan"))),
+    "nonlinear, diffusivity": ("diffusivity", lambda: nonlinear(good, 1.0, 0.1, "weickert")),
+    "nonlinear, scheme": ("scheme", lambda: nonlinear(good, 1.0, 0.1, scheme="implicit")),
+    "nonlinear, presmoothing": ("presmoothing", lambda: nonlinear(good, 1.0, 0.1, presmoothing=-1.0)),
+    "nonlinear, steps": ("steps", lambda: nonlinear(good, 1.0, 0.1, steps=0)),
+    "nonlinear, colour of a grey image": ("colour", lambda: nonlinear(good, 1.0, 0.1, colour=True)),
+    "nonlinear, infinite t": ("t", lambda: nonlinear(good, float("inf"), 0.1)),
+    "edge_enhancing, contrast": ("contrast", lambda: edge_enhancing(good, 1.0, -0.1)),
+    "edge_enhancing, scheme": ("scheme", lambda: edge_enhancing(good, 1.0, 0.1, scheme="aos")),
+    "edge_enhancing, presmoothing": ("presmoothing", lambda: edge_enhancing(good, 1.0, 0.1, presmoothing="much")),
+    "inpaint, nothing known": ("mask", lambda: inpaint(good, mask)),
+    "inpaint, mask of numbers": ("mask", lambda: inpaint(good, mask.astype(float))),
+    "inpaint, mask of another grid": ("mask", lambda: inpaint(good, ~mask.T)),
+    # priors
+    "gaussian prior, batch": ("mean", lambda: GaussianPrior(batch(good), 1.0, Pixels())),
+    "gaussian prior, std": ("std", lambda: GaussianPrior(good, -1.0, Pixels())),
+    "gaussian prior, std of another grid": ("std", lambda: GaussianPrior(good, good.T.copy(), Pixels())),
+    "gaussian prior, nan std": ("std", lambda: GaussianPrior(good, float("nan"), Pixels())),
+    "gaussian prior, basis": ("basis", lambda: GaussianPrior(good, 1.0, "pixels")),
+    "gaussian prior, basis of another grid": ("mean|means", lambda: GaussianPrior(good, 1.0, Cosines((4, 3)))),
+    "fit, one image": ("images", lambda: GaussianPrior.fit(good, Pixels())),
+    "fit, basis": ("basis", lambda: GaussianPrior.fit(batch(good), None)),
+    "mixture, weights": ("weights", lambda: Mixture([1.0], batch(good), 1.0, Pixels())),
+    "mixture, negative weight": ("weights", lambda: Mixture([1.0, -0.5], batch(good), 1.0, Pixels())),
+    "mixture, no weight": ("weights", lambda: Mixture([0.0, 0.0], batch(good), 1.0, Pixels())),
+    "mixture, one mean": ("means", lambda: Mixture([1.0], good, 1.0, Pixels())),
+    "mixture, std": ("std", lambda: Mixture([1.0, 1.0], batch(good), [1.0, -1.0], Pixels())),
+    "mixture, three std": ("std", lambda: Mixture([1.0, 1.0], batch(good), [1.0, 1.0, 1.0], Pixels())),
+    "prior, no number of images": ("n", lambda: data.sample(0)),
+    "empirical, no number of images": ("n", lambda: training.sample(2.5)),
+    "empirical, one image": ("images", lambda: Empirical(good)),
+    "empirical, colours": ("images", lambda: Empirical(batch(batch(good)))),
+    "prior, no process": ("process", lambda: data.denoiser("vp")),
+    "empirical, no process": ("process", lambda: training.denoiser(None)),
+    "prior, process of another grid": ("means|process", lambda: data.denoiser(heat((4, 3)))),
+    "prior, bases that do not fit": ("process", lambda: GaussianPrior(good, other, Pixels()).denoiser(p)),
+    "prior, osmotic process": ("process", lambda: data.denoiser(osmotic(good, 1.0))),
+    "denoiser, another grid": ("u", lambda: data.denoiser(vp())(torch.zeros(4, 3), 0.5)),
+    "denoiser of a training set, another grid": ("u", lambda: training.denoiser(vp())(torch.zeros(4, 3), 0.5)),
+    "denoiser, three times for two images": ("t", lambda: data.denoiser(vp())(batch(good), torch.tensor([0.1, 0.2, 0.3]))),
+    "denoiser of a training set, three times for two images": ("t", lambda: training.denoiser(vp())(batch(good), torch.tensor([0.1, 0.2, 0.3]))),
+    "log_density, another grid": ("u", lambda: data.log_density(vp(), torch.zeros(4, 3), 0.5)),
+    "log_density, no noise": ("t", lambda: training.log_density(vp(), good, 0.0)),
+    "log_density, a point mass": ("t", lambda: GaussianPrior(good, 0.0, Pixels()).log_density(vp(), good, 0.0)),
+    "reverse_kernel, s after t": ("s", lambda: data.reverse_kernel(vp(), 0.6, 0.5)),
+    # reverse
+    "reverse sample, no process": ("process", lambda: reverse.sample("vp", half, good, [0.5, 0.1])),
+    "reverse sample, no denoiser": ("denoiser", lambda: reverse.sample(vp(), None, good, [0.5, 0.1])),
+    "reverse sample, increasing": ("times", lambda: reverse.sample(vp(), half, good, [0.1, 0.5])),
+    "reverse sample, repeated": ("times", lambda: reverse.sample(vp(), half, good, [0.5, 0.5])),
+    "reverse sample, one time": ("times", lambda: reverse.sample(vp(), half, good, [0.5])),
+    "reverse sample, none": ("times", lambda: reverse.sample(vp(), half, good, [])),
+    "reverse sample, churn": ("churn", lambda: reverse.sample(vp(), half, good, [0.5, 0.1], churn=1.5)),
+    "reverse sample, negative churn": ("churn", lambda: reverse.sample(vp(), half, good, [0.5, 0.1], churn=-0.1)),
+    "reverse sample, another grid": ("u", lambda: reverse.sample(p, half, torch.zeros(4, 3), [0.5, 0.1])),
+    "reverse step, s after t": ("s", lambda: reverse.step(vp(), good, good, 0.5, 0.2)),
+    "reverse step, two shapes": ("denoised", lambda: reverse.step(vp(), batch(good), good, 0.2, 0.5)),
+    "reverse step, churn": ("churn", lambda: reverse.step(vp(), good, good, 0.2, 0.5, churn=float("nan"))),
+    "reverse step, no process": ("process", lambda: reverse.step(None, good, good, 0.2, 0.5)),
+    "reverse sde, churn": ("churn", lambda: reverse.sde(vp(), half, good, [0.5, 0.4], churn=-1.0)),
+    "reverse sde, no denoiser": ("denoiser", lambda: reverse.sde(vp(), good, good, [0.5, 0.4])),
+    "reverse flow, no denoiser": ("denoiser", lambda: reverse.flow(vp(), "D", good, [0.5, 0.4])),
+    "reverse inpaint, nothing known": ("mask", lambda: reverse.inpaint(vp(), half, good, mask, [0.5, 0.0])),
+    "reverse inpaint, mask of numbers": ("mask", lambda: reverse.inpaint(vp(), half, good, mask.astype(int), [0.5, 0.0])),
+    "reverse inpaint, not to the end": ("times", lambda: reverse.inpaint(vp(), half, good, ~mask, [0.5, 0.1])),
+    "reverse inpaint, churn": ("churn", lambda: reverse.inpaint(vp(), half, good, ~mask, [0.5, 0.0], churn=2.0)),
+    "flow coefficients without noise": ("t|σ", lambda: vp().flow(0.0)),
+    "sde coefficients where they are infinite": ("t", lambda: blurring((3, 4)).sde(1.0)),
 }
 
 
