@@ -115,6 +115,13 @@ TAKES_IMAGE = {
 }
 
 
+def setattr_of(process):
+    try:
+        process.name = "x"
+    except AttributeError as error:   # Python's own error for this
+        raise TypeError(str(error)) from None
+
+
 def refuses(argument, call):
     with pytest.raises((ValueError, TypeError)) as refusal:
         call()
@@ -260,6 +267,23 @@ OTHER = {
     "process, constant noise": ("noise", lambda: Process(Pixels(), lambda t: -t, 0.1, "x")),
     "process, nan": ("log_signal", lambda: Process(Pixels(), lambda t: t * float("nan"), lambda t: t, "x")),
     "process, infinite gain before the end": ("log_signal", lambda: Process(Pixels(), lambda t: torch.log((0.5 - t).clamp(min=0)), lambda t: t, "x").signal(0.7)),
+    "process, infinite gain just before the end": ("log_signal", lambda: Process(Pixels(), lambda t: torch.log((0.9 - t).clamp(min=0)), lambda t: t, "x").signal(0.95)),
+    "process, noise that turns negative": ("noise", lambda: Process(Pixels(), lambda t: -t, lambda t: 0.9 - t, "x").sample(good, 0.95)),
+    "process, a number": ("log_signal", lambda: Process(Pixels(), lambda t: -1.0, lambda t: t, "x")),
+    "process, an array": ("noise", lambda: Process(Pixels(), lambda t: -t, lambda t: t.numpy(), "x")),
+    "process, NumPy inside": ("log_signal", lambda: Process(Pixels(), lambda t: torch.as_tensor(np.log1p(-0.5 * t.detach().numpy())), lambda t: t, "x")),
+    "process, float inside": ("noise", lambda: Process(Pixels(), lambda t: -t, lambda t: t * 0 + float(t.flatten()[0]), "x")),
+    "process, times merged": ("noise", lambda: Process(Pixels(), lambda t: -t, lambda t: t.expand(3, 1, 1), "x")),
+    "process, set an attribute": ("name", lambda: setattr_of(p)),
+    "posterior, batches that do not fit": ("ut", lambda: p.posterior(torch.zeros(2, 3, 4), torch.zeros(3, 3, 4), 0.1, 0.5)),
+    "posterior, grids that do not fit in pixels": ("ut", lambda: vp().posterior(torch.zeros(3, 4), torch.zeros(4, 3), 0.1, 0.5)),
+    "gaussian, basis": ("basis", lambda: Gaussian(torch.zeros(3, 4), 1.0, "pixels")),
+    "kl, another basis": ("other", lambda: normal.kl(Gaussian(torch.zeros(3, 4), 1.0, Cosines((3, 4))))),
+    "gaussian prior, one std per row": ("std", lambda: GaussianPrior(good, np.ones(4), Pixels())),
+    "drift, a list": ("dy", lambda: Drift([[0.0]], np.zeros((3, 3)))),
+    "drift, potential of another grid": ("potential", lambda: Drift(np.zeros((2, 4)), np.zeros((3, 3)), np.zeros((4, 3)))),
+    "operator of many drifts": ("drift", lambda: operator(canonical_drift(np.ones((2, 3, 4))))),
+    "grid, a number": ("shape", lambda: heat(4)),
     "process, modes of another grid": ("log_signal", lambda: Process(Cosines((4, 3)), lambda t: -lam * t, lambda t: t, "x")),
     "compose, no kernel": ("other|earlier", lambda: p.kernel(0.5, 1.0) @ torch.eye(3)),
     "compose, two bases": ("other|earlier|basis", lambda: p.kernel(0.5, 1.0) @ vp().kernel(0.1, 0.5)),

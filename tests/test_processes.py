@@ -587,3 +587,10 @@ def test_a_log_signal_that_leaves_torch_is_refused(leave):
 def test_a_noise_that_leaves_torch_is_refused():
     with pytest.raises((ValueError, TypeError), match="noise"):
         Process(Pixels(), lambda t: -t, lambda t: torch.as_tensor(t.detach().numpy()), "broken")
+
+
+def test_what_is_printed_names_law_and_basis():
+    process = heat((2, 3))
+    assert "heat" in repr(process) and "Cosines" in repr(process)
+    assert "(2, 3)" in repr(process.steady_state((2, 3))) and "Kernel" in repr(process.kernel(0.1, 0.2))
+    assert not process.kernel(0.1, 0.2).isclose("kernel")
