@@ -13,7 +13,7 @@ import torch
 from torch.autograd import forward_ad
 
 from . import _arrays
-from .bases import Basis
+from .bases import Basis, Pixels
 from .laws import Gaussian, Kernel, combine, scale
 
 CHECK_TIMES = (0.1234567, 0.3719371, 0.6180339, 0.8715237)   # no node of a schedule of 10, 100 or 1000 steps
@@ -92,22 +92,22 @@ class Process:
     def marginal(self, u0, t):
         """p(u_t | u_0): the Gaussian of mean B⁻¹ α_t B u_0 and std σ_t per mode."""
         u0 = self._image(u0, "u0")
-        return Gaussian(self.basis.synthesise(scale(self.signal(t), self.basis.analyse(u0))), self.noise(t), self.basis)
+        return Gaussian(self._synthesise(scale(self.signal(t), self._analyse(u0))), self.noise(t), self.basis)
 
     def sample(self, u0, t, generator=None):
         """One draw of U_t given u_0."""
-        modes = self.basis.analyse(self._image(u0, "u0"))
+        modes = self._analyse(self._image(u0, "u0"))
         gain, std = self.signal(t), self.noise(t)
         shape = torch.broadcast_shapes(_arrays.spread(gain, modes.shape).shape, modes.shape)
         noise = torch.randn(shape, dtype=modes.dtype, device=modes.device, generator=generator)
-        return self.basis.synthesise(combine(gain, modes, std, noise, out=noise))
+        return self._synthesise(combine(gain, modes, std, noise, out=noise))
 
     def path(self, u0, times, generator=None):
         """The Markov chain at increasing `times`, step by step: `(len(times), *u0.shape)`."""
         u0, times = self._image(u0, "u0"), _arrays.times(times, "times")
         if times.ndim != 1 or len(times) == 0 or (times.diff() <= 0).any():
             raise ValueError(f"times is {times.tolist()}; needed: one or more increasing times")
-        modes = self.basis.analyse(u0)
+        modes = self._analyse(u0)
         states = torch.empty(len(times), *modes.shape, dtype=modes.dtype, device=modes.device).normal_(generator=generator)
         combine(self.signal(times[0]), modes, self.noise(times[0]), states[0], out=states[0])
         for first in range(0, len(times) - 1, TOGETHER):
@@ -115,7 +115,7 @@ class Process:
             step = self.kernel(moments[:-1], moments[1:])
             for i, (gain, std) in enumerate(zip(step.gain, step.std), first + 1):
                 combine(gain, states[i - 1], std, states[i], out=states[i])
-        return self.basis.synthesise(states)
+        return self._synthesise(states)
 
     def steady_state(self, shape, dtype=None):
         """The law at t = 1 from u_0 = 0: mean 0, std σ_1, for images of `shape` (..., H, W).
@@ -224,6 +224,14 @@ class Process:
         u = _arrays.tensor(u, name)
         self.basis.check(u.shape[-2:], name)
         return u
+
+    # For the identity a pass over the image, only to look for NaN once more, would be felt in `sample`.
+
+    def _analyse(self, u):
+        return u if isinstance(self.basis, Pixels) else self.basis.analyse(u)
+
+    def _synthesise(self, modes):
+        return modes if isinstance(self.basis, Pixels) else self.basis.synthesise(modes)
 
     def _evaluate(self, function, t, name):
         """function(t[..., None, None]) as float64, expanded to t.shape + (1, 1) or + (H, W)."""
