@@ -3,7 +3,7 @@
 A process of this library acts mode by mode, so a basis is all it needs to know about space.
 Images are `(..., H, W)`, NumPy arrays or tensors; modes have the shape and kind of the image.
 """
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
@@ -36,11 +36,11 @@ class Basis:
         raise NotImplementedError
 
     def pull_back(self, gradient):
-        """Bᵀ g: turns a gradient with respect to the modes into one with respect to the image."""
+        """Bᵀ g: turns a `gradient` with respect to the modes into one with respect to the image."""
         return self.synthesise(gradient)   # Bᵀ = B⁻¹ where B is orthonormal
 
     def check(self, shape, name="u"):
-        """Raise ValueError unless the grid `shape` is the one this basis was made for."""
+        """Raise ValueError, naming the argument `name`, unless the grid `shape` is the one this basis was made for."""
         if self.shape is not None and tuple(shape) != self.shape:
             raise ValueError(f"{name} has grid {tuple(shape)}; needed: {self.shape}, the grid of {self}")
 
@@ -64,9 +64,13 @@ class Cosines(Basis):
     Laplacian; with them exp(−tλ) obeys the max–min principle. `"continuous"`: λ_k = (πk₁/H)² + (πk₂/W)², as in
     the literature on diffusion probabilistic models; with them the max–min principle fails.
     Any H, W ≥ 1. Raises TypeError or ValueError for another shape or Laplacian. Source: Strang, SIAM Review 1999.
+
+    >>> Cosines((2, 3)).eigenvalues
+    tensor([[0.0000, 1.0000, 3.0000],
+            [2.0000, 3.0000, 5.0000]], dtype=torch.float64)
     """
 
-    shape: tuple
+    shape: tuple = field()   # without it the None of Basis would be a default
     laplacian: str = "discrete"
 
     def __post_init__(self):

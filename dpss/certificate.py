@@ -68,15 +68,26 @@ class Certificate:
 def certify(process, shape, times=None):
     """Test the scale-space properties of a process on images of `shape` (H, W), at 204 times in [0, 1] or at `times`.
 
-    initial state: α_0 = 1, σ_0 = 0 · markov: the SNR rises in no mode (Theorem 1) · semigroup: K_{t|s} K_{s|r} = K_{t|r} ·
-    conditional entropy H(U_t|U_0) never falls · mutual information I(U_0; U_t) never rises · divergence: KL(p_t‖q_t) of two evolutions
-    never rises · kl to normal: KL(p_t‖N(0, I)) never rises, for which N(0, I) must be invariant · flips, rotations (by 90°, on
-    non-square grids 180°), permutations of pixels, sign: the process commutes with them · steady state: at t = 1 nothing is left of u_0, α_1 < 0.01,
-    but in modes that do not move at all for t > 0 (the mean of heat).
+        initial state         α_0 = 1, σ_0 = 0
+        markov                the signal-to-noise ratio rises in no mode (Theorem 1)
+        semigroup             K_{t|s} K_{s|r} = K_{t|r}
+        conditional entropy   H(U_t | U_0) never falls
+        mutual information    I(U_0; U_t) never rises
+        divergence            KL(p_t ‖ q_t) of two evolutions never rises
+        kl to normal          KL(p_t ‖ N(0, I)) never rises: N(0, I) is invariant
+        flips, rotations      the process commutes with them; by 90°, on non-square grids 180°
+        permutations, sign    the same for all permutations of pixels, and for u → −u
+        steady state          at t = 1 nothing is left of u_0: α_1 < 0.01, but in modes that
+                              do not move at all for t > 0 (the mean of heat)
 
     Returns a `Certificate`. A defect is in nats for entropies and divergences, else a difference of coefficients, for symmetries relative.
     A process that is not Markov is reported, not refused. A violation between the times stays unseen. `times`: three or more,
     increasing. Raises TypeError, ValueError. Source: Peter 2024; the conditions are derived in this book.
+
+    >>> from dpss import sub_vp
+    >>> certificate = certify(sub_vp(), (8, 8))
+    >>> [row.property for row in certificate.rows if not row.holds]
+    ['kl to normal']
     """
     if not isinstance(process, Process):
         raise TypeError(f"process is a {type(process).__name__}; needed: a dpss.Process")

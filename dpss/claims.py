@@ -6,8 +6,8 @@ import torch
 def check(claim, what, value, *, below=None, above=None):
     """Print that the defect of a statement is below a bound, or the violation by a counterexample above one.
 
-    `value`: number or array; its largest magnitude counts (NaN never passes). Exactly one of `below`
-    (a statement holds) and `above` (it fails where a hypothesis is dropped) is given. Only the bound is
+    `claim`: its identifier in the ledger, `what`: the words to print. `value`: number or array; its largest magnitude counts (NaN never
+    passes). Exactly one of `below` (a statement holds) and `above` (it fails where a hypothesis is dropped) is given. Only the bound is
     printed, so that the output is the same on every machine. Raises AssertionError where the bound is missed.
 
     >>> check("I2", "C Cᵀ is the identity", 2e-16, below=1e-12)

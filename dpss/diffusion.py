@@ -24,6 +24,9 @@ def homogeneous(u, t):
     Axioms: semigroup, mean, max–min, even central moments, flips, flat steady state all hold.
     Raises TypeError, ValueError for what is not an image and for negative or non-finite t.
     Source: Iijima 1962; Lindeberg 1990.
+
+    >>> homogeneous(np.array([[0.0, 0.0, 1.0, 0.0, 0.0]]), 0.5).round(3)
+    array([[0.058, 0.209, 0.466, 0.209, 0.058]])
     """
     _arrays.image(u)
     t = _arrays.times(t, latest=float("inf"))
@@ -82,8 +85,8 @@ def nonlinear(u, t, contrast, diffusivity="charbonnier", presmoothing=0.0, schem
 def edge_enhancing(u, t, contrast, presmoothing=1.0, scheme="fed", steps=None, colour=None):
     """Edge-enhancing anisotropic diffusion ∂u/∂t = div(D ∇u): full along edges, hardly any across them.
 
-    D has the eigenvalue 1 along ∇u_σ^⊥ and 1 − exp(−3.31488/(|∇u_σ|/contrast)⁸) along ∇u_σ. Arguments as in `nonlinear`; `scheme` "fed" or
-    "explicit" (steps of at most 1/4). Colours share D, from the channel sum of ∇u_σ ∇u_σᵀ.
+    D has the eigenvalue 1 along ∇u_σ^⊥ and 1 − exp(−3.31488/(|∇u_σ|/contrast)⁸) along ∇u_σ. Arguments are as in `nonlinear`; `scheme`
+    "fed" or "explicit" (steps of at most 1/4). Colours share D, from the channel sum of ∇u_σ ∇u_σᵀ.
 
     Symmetric stencil of four edge directions: mean, symmetries of the grid, u → u + c, the sum of squares and flat steady states hold.
     Max–min in general does not: where D is very anisotropic and oblique, weights are negative. Raises TypeError, ValueError.
@@ -126,6 +129,9 @@ def inpaint(u, mask):
     `u`: image (..., H, W), finite everywhere. `mask`: boolean (H, W), True where the pixel is known (scikit-image means the opposite),
     at least once. Filled-in values lie between the least and the largest known one. Raises TypeError, ValueError.
     One sparse factorisation for all images. Source: Carlsson 1988; Weickert and Welk 2006.
+
+    >>> inpaint(np.array([[0.0, 9.0, 9.0, 9.0, 1.0]]), np.array([[True, False, False, False, True]])).round(3)
+    array([[0.  , 0.25, 0.5 , 0.75, 1.  ]])
     """
     known = _arrays.mask(mask, _arrays.image(u).shape[-2:]).ravel()
     if not known.any():

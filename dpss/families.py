@@ -15,6 +15,9 @@ def vp(beta_min=0.1, beta_max=20.0):
 
     0 ≤ `beta_min`, 0 < `beta_max`, else ValueError. Ends near N(0, I): α_1² = 4.3·10⁻⁵ by default. All forward
     axioms hold, every pixel permutation is a symmetry. Source: Ho et al. 2020; Song et al. 2021.
+
+    >>> vp().signal(0.5), vp().noise(0.5)
+    (tensor([[0.2812]], dtype=torch.float64), tensor([[0.9597]], dtype=torch.float64))
     """
     integral = _beta_integral(beta_min, beta_max)
     # 1 − exp(−x) loses all digits at small t, −expm1(−x) none
@@ -56,7 +59,7 @@ def vp_discrete(betas):
 def sub_vp(beta_min=0.1, beta_max=20.0):
     """Sub-VP: the signal of `vp` with less noise, α_t = exp(−½ ∫₀ᵗ β), σ_t = 1 − α_t² (every pixel alike).
 
-    Parameters as for `vp`. Ends near N(0, I); on the way the total variance is below that of VP, so neither
+    Parameters are as in `vp`. Ends near N(0, I); on the way the total variance is below that of VP, so neither
     KL(p_t ‖ N(0, I)) nor the entropy of U_t is monotone. The other axioms hold. Source: Song et al. 2021.
     """
     integral = _beta_integral(beta_min, beta_max)
@@ -86,6 +89,10 @@ def heat(shape, blur_max=None, sigma=0.01, laplacian="discrete"):
     shorter side. `sigma` ≥ 0: 0 gives the Gaussian scale-space on another clock. `laplacian` as in `Cosines`.
     The mean grey value is kept and never forgotten, so the steady state is one law per mean; conditional entropy
     is constant for t > 0. Raises TypeError, ValueError. Source: Rissanen, Heinonen and Solin 2023.
+
+    >>> five_images, five_times = torch.zeros(5, 28, 28), torch.linspace(0.1, 0.9, 5)
+    >>> heat((28, 28)).sample(five_images, five_times).shape
+    torch.Size([5, 28, 28])
     """
     basis = Cosines(shape, laplacian)
     log_blur, sigma = _log_blur(basis, blur_max), _arrays.number(sigma, "sigma", least=0)
@@ -97,7 +104,7 @@ def blurring(shape, blur_max=None, min_gain=0.001, laplacian="discrete"):
 
         α_t(k) = cos(πt/2) ((1 − d) exp(−λ_k τ_t) + d),  d = min_gain,   σ_t = sin(πt/2),
 
-    with τ_t and the other parameters as in `heat`; 0 ≤ `min_gain` < 1. Ends exactly at N(0, I); its SDE is singular
+    with τ_t and the other parameters as in `heat`, 0 ≤ `min_gain` < 1. Ends exactly at N(0, I); its SDE is singular
     there. KL(p_t ‖ N(0, I)) and the entropy of U_t are not monotone; the other axioms hold, with the symmetries of the
     grid only. Raises TypeError, ValueError. Source: Hoogeboom and Salimans 2023.
     """
@@ -118,8 +125,8 @@ def blurring(shape, blur_max=None, min_gain=0.001, laplacian="discrete"):
 def gaussian_scale_space(shape, t_max, laplacian="discrete"):
     """The Gaussian scale-space as a process without noise: α_t(k) = exp(−λ_k t t_max), σ_t = 0.
 
-    `shape`: (H, W). `t_max` > 0: the diffusion time at t = 1, in squared pixels. All scale-space axioms of
-    images hold with the discrete Laplacian; nothing random happens, so entropies are −∞ and there is no score.
+    `shape`: (H, W). `t_max` > 0: the diffusion time at t = 1, in squared pixels. `laplacian` as in `Cosines`. All scale-space axioms of
+    images hold with the discrete one; nothing random happens, so entropies are −∞ and there is no score.
     Raises TypeError, ValueError. Source: Iijima 1962; Witkin 1983; Koenderink 1984; Lindeberg 1990.
     """
     basis = Cosines(shape, laplacian)

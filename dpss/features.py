@@ -26,7 +26,7 @@ class Classifier(nn.Module):
         self.head = nn.Linear(64, 10)
 
     def forward(self, u):
-        """Logits of the classes for (n, 1, 28, 28)."""
+        """Logits (n, 10) of the classes of images `u` (n, 1, 28, 28)."""
         return self.head(self.trunk(u))
 
 

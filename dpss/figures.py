@@ -66,7 +66,7 @@ class Figure(matplotlib.figure.Figure):
 
 
 def figure(width=5.6, height=3.2, columns=1, rows=1, **options):
-    """An empty figure in the book's style: `(fig, axes)`; sizes in inches of 100 pixels. Set `fig.alt`."""
+    """An empty figure in the book's style, `(fig, axes)`, of `rows` × `columns` axes; `width`, `height` in inches of 100 pixels. Set `fig.alt`."""
     with matplotlib.rc_context(STYLE):
         fig = Figure(figsize=(width, height), layout="constrained")
         return fig, fig.subplots(_arrays.count(rows, "rows"), _arrays.count(columns, "columns"), **options)
@@ -76,8 +76,8 @@ def show(images, titles=None, value_range=(-1, 1), columns=None):
     """Pictures side by side, every pixel a whole number of screen pixels, black to white over `value_range`.
 
     `images`: one grey `(H, W)` or colour `(3, H, W)` image, a batch of them `(n, ...)`, or a list (three grey ones
-    need a list). `titles`: one for each. Values are never rescaled to fit: those outside the range are clipped, and a
-    line under the picture says how many. Raises TypeError or ValueError for what is not an image.
+    need a list). `titles`: one for each. `columns`: pictures in a row, None for as many as fit. Values are never rescaled:
+    those outside the range are clipped, and a line under the picture says how many. Raises TypeError or ValueError for what is not an image.
     """
     pictures = [_picture(u, i) for i, u in enumerate(_split(images))]
     titles = [""] * len(pictures) if titles is None else [str(title) for title in titles]
@@ -110,7 +110,7 @@ def show(images, titles=None, value_range=(-1, 1), columns=None):
 
 
 def strip(path, times, value_range=(-1, 1), columns=None):
-    """An evolution: images `(m, H, W)` or `(m, 3, H, W)` with the time of each above it."""
+    """An evolution: the images of `path`, `(m, H, W)` or `(m, 3, H, W)`, with their `times` (m,) above; the rest as in `show`."""
     times = [float(t) for t in times]
     if len(path) != len(times):
         raise ValueError(f"times has {len(times)} entries; needed: {len(path)}, one for each image of path")
@@ -119,6 +119,8 @@ def strip(path, times, value_range=(-1, 1), columns=None):
 
 def curves(x, ys, xlabel, ylabel, logx=False, logy=False, title=None):
     """Curves over a common axis: `x` `(n,)`, `ys` a dictionary label -> values `(n,)`, finite numbers.
+
+    `xlabel`, `ylabel`, `title`: what is written there. `logx`, `logy`: whether an axis is logarithmic.
 
     Raises ValueError for values that do not fit, are not finite, or not positive on a logarithmic axis.
     """
@@ -169,7 +171,7 @@ def explore(figure_of, start=None, **parameters):
 
 
 class Explorer:
-    """What `explore` returns: sliders linked to a stack of pictures."""
+    """What `explore` returns: sliders of `parameters`, which begin at the indices `first`, linked to the pictures `frames`."""
 
     def __init__(self, parameters, first, frames):
         self.parameters, self.first, self.frames = parameters, tuple(first), frames

@@ -52,11 +52,14 @@ def photograph(name, grey=False):
 
 
 def as_float(u):
-    """An image of whole numbers or booleans as grey values in [−1, 1]: 2 (v − min)/(max − min) − 1.
+    """An image `u` of whole numbers or booleans as grey values in [−1, 1]: 2 (v − min)/(max − min) − 1.
 
     min and max belong to the type (0 and 255 for uint8), not to the image. Floating-point images come back as they
     are. NumPy arrays become float64, tensors torch's default type. Raises TypeError for other kinds and for signed
     integers, whose range says nothing about the picture.
+
+    >>> as_float(np.array([[0, 51, 255]], dtype=np.uint8))
+    array([[-1. , -0.6,  1. ]])
     """
     if isinstance(u, torch.Tensor):
         return u if u.is_floating_point() else torch.as_tensor(as_float(u.cpu().numpy()), dtype=torch.get_default_dtype(), device=u.device)

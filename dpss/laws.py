@@ -21,7 +21,7 @@ def combine(gain, modes, std, noise, out=None):
 class Gaussian:
     """The law of B⁻¹(B m + s ε), ε ~ N(0, I): mean m, covariance B⁻¹ diag(s²) B⁻ᵀ.
 
-    `mean`: image (..., H, W). `std`: s ≥ 0, a number, per mode `(H, W)`, or with leading axes as the mean has.
+    `mean`: image (..., H, W). `std`: s ≥ 0, a number, per mode `(H, W)`, or with leading axes as the mean has. `basis`: the modes B.
     A mode with s = 0 is a point mass: it can be sampled, its entropy is −∞, a density is refused.
     Results are float64 and batch-shaped; logarithms are natural.
     Raises TypeError or ValueError for what is not an image, negative std, and grids that do not fit.
@@ -50,7 +50,7 @@ class Gaussian:
         return f"Gaussian(mean of shape {tuple(self.mean.shape)}, basis={self.basis!r})"
 
     def sample(self, generator=None):
-        """One draw, of the mean's shape, dtype and device."""
+        """One draw, of the mean's shape, dtype and device; `generator`: a `torch.Generator` or None."""
         noise = torch.randn(self.mean.shape, dtype=self.mean.dtype, device=self.mean.device, generator=generator)
         return self.mean + self.basis.synthesise(scale(self.std, noise))
 
@@ -67,7 +67,7 @@ class Gaussian:
         return self._log_volume() + self._pixels() / 2 * math.log(2 * math.pi * math.e)
 
     def kl(self, other):
-        """Kullback–Leibler divergence KL(self ‖ other) = ½ Σ (r − 1 − log r + d²/s'²), r = s²/s'², d = B(m − m').
+        """Kullback–Leibler divergence KL(self ‖ `other`) = ½ Σ (r − 1 − log r + d²/s'²), r = s²/s'², d = B(m − m').
 
         Both in the same basis. Infinite where one is a point mass in a mode and the other is not the same.
         """
@@ -100,8 +100,13 @@ class Gaussian:
 class Kernel:
     """A transition: given u, the law is Gaussian with mean B⁻¹(g B u) + shift and std s per mode.
 
-    `gain` g, `std` s: float64 per mode; `shift`: an image, 0 for forward kernels. `later @ earlier` is the
-    transition through both (Chapman–Kolmogorov): gains multiply, variances add up as s² + (g s')².
+    `gain` g, `std` s: float64 per mode of the `basis` B; `shift`: an image, 0 for forward kernels. `later @ earlier` is the
+    transition through both (Chapman–Kolmogorov): gains multiply, variances add up as s² + (g s')². Made by
+    `Process.kernel` and `GaussianPrior.reverse_kernel`.
+
+    >>> from dpss import vp
+    >>> (vp().kernel(0.5, 0.9) @ vp().kernel(0.1, 0.5)).isclose(vp().kernel(0.1, 0.9))
+    True
     """
 
     def __init__(self, gain, std, basis, shift=None):
@@ -112,13 +117,14 @@ class Kernel:
         return f"Kernel(gain and std of shape {tuple(self.gain.shape)}, basis={self.basis!r})"
 
     def __call__(self, u):
-        """The law after the transition from the image `u`."""
+        """The law after the transition from the image `u`: a `Gaussian`."""
         u = _arrays.tensor(u)
         self.basis.check(u.shape[-2:], "u")
         moved = self.basis.synthesise(scale(self.gain, self.basis.analyse(u)))
         return Gaussian(moved + _arrays.spread(self.shift, moved.shape).to(moved), self.std, self.basis)
 
     def __matmul__(self, earlier):
+        """The transition through `earlier` and then this one, in the same basis; else TypeError, ValueError."""
         if not isinstance(earlier, Kernel):
             raise TypeError(f"earlier is a {type(earlier).__name__}; needed: a Kernel")
         if earlier.basis != self.basis:
@@ -129,7 +135,7 @@ class Kernel:
         return Kernel(self.gain * earlier.gain, torch.hypot(self.std, self.gain * earlier.std), self.basis, shift)
 
     def isclose(self, other, rtol=1e-9, atol=1e-12):
-        """Whether gains, variances and shifts agree to |a − b| ≤ atol + rtol |b|.
+        """Whether gains, variances and shifts of two kernels agree to |a − b| ≤ `atol` + `rtol` |b|; False for what is no kernel `other`.
 
         Variances and not standard deviations: a root would enlarge the rounding of a variance near zero.
         """

@@ -59,7 +59,7 @@ class Mixture:
     def log_density(self, process, u, t):
         """log p_t(u) = log Σ_j w_j N(u; B⁻¹ α_t B m_j, v_j), v_j = α_t² s_j² + σ_t²: float64, batch-shaped.
 
-        ValueError where a variance v is 0: there is no density.
+        `u`: image (..., H, W), `t`: one time or one per image. ValueError where a variance v is 0: there is no density.
         """
         u = _arrays.tensor(u)
         log_shares, _ = self._posterior(process, u, t, "log_density")
@@ -119,8 +119,13 @@ class Mixture:
 class GaussianPrior(Mixture):
     """Gaussian data p(u_0) = N(m, B⁻¹ diag(s²) B⁻ᵀ): the mixture of one component, and all in closed form.
 
-    `mean`: an image (H, W). `std`: s ≥ 0, a number or per mode (H, W). The denoiser is the Wiener filter
+    `mean`: an image (H, W). `std`: s ≥ 0, a number or per mode (H, W) of the `basis`. The denoiser is the Wiener filter
     D(u) = m + B⁻¹ (α s²/(α² s² + σ²)) B (u − B⁻¹ α B m). Bases and errors as in `Mixture`. Source: Wiener 1949.
+
+    >>> from dpss import Pixels, ve
+    >>> D = GaussianPrior(torch.zeros(1, 2), 3.0, Pixels()).denoiser(ve(1.0, 10.0))
+    >>> D(torch.tensor([[1.0, -1.0]]), 0.15)   # σ² = 100^0.15 − 1 = 0.995, α = 1
+    tensor([[ 0.9004, -0.9004]])
     """
 
     def __init__(self, mean, std, basis):
@@ -135,14 +140,14 @@ class GaussianPrior(Mixture):
 
     @classmethod
     def fit(cls, images, basis):
-        """The Gaussian with the mean image and the mode variances (divided by n) of `images` (n, H, W)."""
+        """The Gaussian with the mean image and the variances (divided by n) in the modes of `basis` of `images` (n, H, W)."""
         if not isinstance(basis, Basis):
             raise TypeError(f"basis is {basis!r}; needed: a dpss.bases.Basis")
         images = _stack(images).double()
         return cls(images.mean(0), basis.analyse(images - images.mean(0)).square().mean(0).sqrt(), basis)
 
     def marginal(self, process, t):
-        """The law of U_t: mean B⁻¹ α_t B m, variance α_t² s² + σ_t² per mode."""
+        """The law of U_t under a `process`: mean B⁻¹ α_t B m, variance α_t² s² + σ_t² per mode. `t`: one time or several."""
         basis = self._common_basis(process)
         alpha = process.signal(t)
         mean = basis.synthesise(alpha * basis.analyse(self.mean))
@@ -180,13 +185,13 @@ class Empirical:
         self._centre = sum(chunk.double().sum(0) for chunk in self.images.split(CHUNK)) / len(self.images)
 
     def sample(self, n, generator=None):
-        """n images `(n, H, W)`, drawn with replacement."""
+        """n images `(n, H, W)`, drawn with replacement, on their device; `generator`: a `torch.Generator` or None."""
         device = "cpu" if generator is None else generator.device
         which = torch.randint(len(self.images), (_arrays.count(n, "n"),), generator=generator, device=device)
         return self.images[which.to(self.images.device)]
 
     def log_density(self, process, u, t):
-        """log p_t(u) = log (1/n) Σ_i N(u; B⁻¹ α_t B u_i, σ_t²): float64, batch-shaped; ValueError where σ_t = 0."""
+        """log p_t(u) = log (1/n) Σ_i N(u; B⁻¹ α_t B u_i, σ_t²) at a time `t`: float64, batch-shaped; ValueError where σ_t = 0."""
         u = self._fitting(process, u)
         std = process.noise(t)
         if (std == 0).any():

@@ -10,13 +10,11 @@ takes. The axes of t are the leading batch axes of the image; one image at m tim
 import math
 
 import torch
-from torch.autograd import forward_ad
 
-from . import _arrays
+from . import _arrays, _coefficients
 from .bases import Basis, Pixels
 from .laws import Gaussian, Kernel, combine, scale
 
-CHECK_TIMES = (0.1234567, 0.3719371, 0.6180339, 0.8715237)   # no node of a schedule of 10, 100 or 1000 steps
 START = 1e-12   # stands for 0⁺ in `sde`, where σ = 0 would divide 0 by 0
 TOGETHER = 64   # steps of a path whose coefficients are computed at once: few calls, and memory stays that of few images
 END = 1 - 1e-9   # stands for 1⁻ in `flow`
@@ -32,6 +30,10 @@ class Process:
     It is Markov iff the signal-to-noise ratio α²/σ² rises in no mode; `kernel` refuses a pair of times between
     which it does. Raises TypeError or ValueError for what is not a basis or a callable, for callables that leave
     torch, return NaN or do not fit the grid. Source: Peter 2024; the SDE: Song et al. 2021.
+
+    >>> mine = Process(Pixels(), lambda t: -t, lambda t: torch.sqrt(-torch.expm1(-2 * t)), "mine")
+    >>> mine.sde(0.3)   # Ornstein–Uhlenbeck: dU = −U dt + √2 dW
+    (tensor([[-1.]], dtype=torch.float64), tensor([[2.]], dtype=torch.float64))
     """
 
     __slots__ = ("basis", "name", "_log_signal", "_noise")
@@ -44,8 +46,8 @@ class Process:
                 raise TypeError(f"{part} is {function!r}; needed: a function of t")
         for key, value in zip(self.__slots__, (basis, name, log_signal, noise)):
             object.__setattr__(self, key, value)
-        self._check_derivative(self._log_signal, "log_signal")
-        self._check_derivative(self._noise, "noise")
+        for part, function in (("log_signal", log_signal), ("noise", noise)):
+            _coefficients.check_derivative(function, part, basis)
 
     def __setattr__(self, key, value):
         raise AttributeError(f"{key} cannot be set: a Process is immutable, make another one")
@@ -61,7 +63,7 @@ class Process:
     def log_signal(self, t):
         """log α_t(k): shape `t.shape + (1, 1)` or `+ (H, W)`."""
         t = _arrays.times(t)
-        value = self._evaluate(self._log_signal, t, "log_signal")
+        value = _coefficients.evaluate(self._log_signal, t, "log_signal", self.basis)
         if not (torch.isfinite(value.sum()) or ((value == -math.inf) & (t[..., None, None] == 1) | torch.isfinite(value)).all()):
             raise ValueError("log_signal returns NaN or an infinite value; needed: finite, or -inf at t = 1 only")
         return value
@@ -72,7 +74,7 @@ class Process:
 
     def noise(self, t):
         """Noise level σ_t(k) ≥ 0, the standard deviation per mode."""
-        value = self._evaluate(self._noise, _arrays.times(t), "noise")
+        value = _coefficients.evaluate(self._noise, _arrays.times(t), "noise", self.basis)
         if not ((value >= 0).all() and torch.isfinite(value.sum())):
             raise ValueError("noise returns a negative or non-finite value; needed: finite σ >= 0")
         return value
@@ -90,12 +92,15 @@ class Process:
     # -- laws of images
 
     def marginal(self, u0, t):
-        """p(u_t | u_0): the Gaussian of mean B⁻¹ α_t B u_0 and std σ_t per mode."""
+        """p(u_t | u_0): the `Gaussian` of mean B⁻¹ α_t B u_0 and std σ_t per mode, for an image `u0` at the time `t`."""
         u0 = self._image(u0, "u0")
         return Gaussian(self._synthesise(scale(self.signal(t), self._analyse(u0))), self.noise(t), self.basis)
 
     def sample(self, u0, t, generator=None):
-        """One draw of U_t given u_0."""
+        """One draw of U_t given the image `u0`, in its dtype: u_t = B⁻¹(α_t B u_0 + σ_t ε), ε ~ N(0, I).
+
+        `t`: one time, or one per leading batch axis. `generator`: a `torch.Generator`, None for torch's own.
+        """
         modes = self._analyse(self._image(u0, "u0"))
         gain, std = self.signal(t), self.noise(t)
         shape = torch.broadcast_shapes(_arrays.spread(gain, modes.shape).shape, modes.shape)
@@ -103,7 +108,10 @@ class Process:
         return self._synthesise(combine(gain, modes, std, noise, out=noise))
 
     def path(self, u0, times, generator=None):
-        """The Markov chain at increasing `times`, step by step: `(len(times), *u0.shape)`."""
+        """The Markov chain from `u0` at increasing `times`, step by step: `(len(times), *u0.shape)`.
+
+        The first state is drawn from p(u_t | u_0) at times[0], each other from `kernel` and the one before it; `generator` as in `sample`.
+        """
         u0, times = self._image(u0, "u0"), _arrays.times(times, "times")
         if times.ndim != 1 or len(times) == 0 or (times.diff() <= 0).any():
             raise ValueError(f"times is {times.tolist()}; needed: one or more increasing times")
@@ -118,7 +126,7 @@ class Process:
         return self._synthesise(states)
 
     def steady_state(self, shape, dtype=None):
-        """The law at t = 1 from u_0 = 0: mean 0, std σ_1, for images of `shape` (..., H, W).
+        """The law at t = 1 from u_0 = 0: mean 0, std σ_1, for images of `shape` (..., H, W) and `dtype`.
 
         Heat forgets all but the mean: it has one such law per mean grey value.
         """
@@ -159,7 +167,7 @@ class Process:
 
             variance  σ_s² σ²_{t|s} / σ_t²,   mean  (α_{t|s} σ_s² u_t + α_s σ²_{t|s} u_0) / σ_t².
 
-        Finite also where σ²_{t|s} = 0; where σ_t = 0, and at s = 0, it is the point mass at α_s u_0.
+        `u0`, `ut`: images (..., H, W). Finite also where σ²_{t|s} = 0; where σ_t = 0, and at s = 0, it is the point mass at α_s u_0.
         """
         u0, ut = self._image(u0, "u0"), self._image(ut, "ut")
         _same_grid(u0, ut, "ut")
@@ -197,7 +205,7 @@ class Process:
         """
         t = _arrays.times(t).clamp(min=START)
         std = self.noise(t)
-        log_rate, std_rate = self._rate(self._log_signal, t, "log_signal"), self._rate(self._noise, t, "noise")
+        log_rate, std_rate = self._rate("log_signal", t), self._rate("noise", t)
         g2 = 2 * std * std_rate - 2 * log_rate * std ** 2
         if not (torch.isfinite(log_rate).all() and torch.isfinite(g2).all()):
             raise ValueError(f"t is {t.tolist()}; needed: times at which the coefficients of {self.name!r} are finite")
@@ -214,8 +222,8 @@ class Process:
             raise ValueError(f"t = {t.tolist()} has noise level σ = 0; needed: σ > 0, else there is no density")
         # α' = α (log α)' is 0 · ∞ where α = 0, at t = 1; just before, it is finite and the same to 9 digits
         before = torch.where((signal == 0).any(-1).any(-1), END, t)
-        slope = self.signal(before) * self._rate(self._log_signal, before, "log_signal")
-        rate = self._rate(self._noise, t, "noise") / std
+        slope = self.signal(before) * self._rate("log_signal", before)
+        rate = self._rate("noise", t) / std
         return rate, slope - signal * rate
 
     # -- inside
@@ -225,6 +233,10 @@ class Process:
         self.basis.check(u.shape[-2:], name)
         return u
 
+    def _rate(self, name, t):
+        """d log α/dt or dσ/dt."""
+        return _coefficients.rate(getattr(self, f"_{name}"), t, name, self.basis)
+
     # For the identity a pass over the image, only to look for NaN once more, would be felt in `sample`.
 
     def _analyse(self, u):
@@ -232,44 +244,6 @@ class Process:
 
     def _synthesise(self, modes):
         return modes if isinstance(self.basis, Pixels) else self.basis.synthesise(modes)
-
-    def _evaluate(self, function, t, name):
-        """function(t[..., None, None]) as float64, expanded to t.shape + (1, 1) or + (H, W)."""
-        t = t[..., None, None]
-        value = function(t)
-        if not isinstance(value, torch.Tensor):
-            raise TypeError(f"{name} returns a {type(value).__name__}; needed: a torch tensor")
-        try:
-            shape = torch.broadcast_shapes(value.shape, t.shape)
-            if shape[-2:] != (1, 1):
-                shape = torch.broadcast_shapes(shape, self.basis.shape or ())
-            if self.basis.shape and shape[-2:] not in ((1, 1), self.basis.shape) or shape[:-2] != t.shape[:-2]:
-                raise RuntimeError
-        except RuntimeError:
-            raise ValueError(f"{name} returns shape {tuple(value.shape)} for t of shape {tuple(t.shape)}; needed: "
-                             f"what broadcasts against it and the grid of {self.basis}") from None
-        return value.to(torch.float64).expand(shape)
-
-    def _rate(self, function, t, name):
-        """Derivative of a coefficient in t, by forward-mode differentiation."""
-        with forward_ad.dual_level():
-            value, rate = forward_ad.unpack_dual(self._evaluate(function, forward_ad.make_dual(t, torch.ones_like(t)), name))
-        return torch.zeros_like(value) if rate is None else rate
-
-    def _check_derivative(self, function, name, h=1e-6):
-        """Refuse a callable whose derivative is lost, as float(t) or NumPy inside it would do silently."""
-        for time in CHECK_TIMES:
-            t = torch.tensor(time, dtype=torch.float64)
-            try:
-                ahead, behind, rate = self._evaluate(function, t + h, name), self._evaluate(function, t - h, name), self._rate(function, t, name)
-            except RuntimeError as error:
-                raise ValueError(f"{name} cannot be differentiated by torch ({error}); needed: torch functions of t") from None
-            slope = (ahead - behind) / (2 * h)
-            # central differences err by h² and by rounding of the values over h
-            if not ((rate - slope).abs() <= 1e-4 * (1 + slope.abs()) + 1e-8 * ahead.abs()).all():
-                raise ValueError(f"{name} has the derivative {rate.flatten()[0].item():g} at t = {time} in torch, "
-                                 f"{slope.flatten()[0].item():g} by differences; needed: torch functions of t, finite "
-                                 "for 0 < t < 1 (no float(t), NumPy or detach)")
 
 
 def _first(times, where):

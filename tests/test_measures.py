@@ -218,3 +218,31 @@ def test_conditional_entropy_counts_the_volume_of_the_basis():
     expected = 0.5 * np.linalg.slogdet(2 * math.pi * math.e * 0.2**2 * B_inverse @ B_inverse.T)[1]
     assert math.isclose(float(measures.conditional_entropy(process, 0.5, (2, 3))), expected, rel_tol=1e-10)
     assert math.isclose(float(law.entropy()), expected, rel_tol=1e-10)
+
+
+def test_entropy_forgives_the_rounding_of_filters_at_both_ends_and_no_more():
+    edge = np.full((2, 2), 1.0, dtype=np.float32)
+    assert float(measures.entropy(np.nextafter(edge, np.float32(2)))) == 0   # one unit in the last place beyond
+    with pytest.raises(ValueError, match="range"):
+        measures.entropy(edge * (1 + 1e-5))
+    assert float(measures.entropy(1000 * np.nextafter(edge, np.float32(2)), range=(-1000, 1000))) == 0   # the same on a wide range
+    with pytest.raises(ValueError, match="range"):
+        measures.entropy(1000 * edge * (1 + 1e-5), range=(-1000, 1000))
+
+
+def test_entropy_has_256_bins_by_default():
+    u = image((40, 40), 3)
+    assert float(measures.entropy(u)) == float(measures.entropy(u, bins=256)) != float(measures.entropy(u, bins=257))
+
+
+@pytest.mark.parametrize("scale", [1e-8, 1.0, 1e8])
+def test_gaussian_frechet_scales_and_forgives_rounding_at_every_scale(scale):
+    a, b = covariance(4, 6, 1), covariance(4, 6, 2)
+    exact = measures.gaussian_frechet(np.zeros(4), a, np.zeros(4), b)
+    crooked = scale * a * (1 + 1e-9 * noise((4, 4), 3))   # not symmetric in the ninth digit
+    assert math.isclose(measures.gaussian_frechet(np.zeros(4), crooked, np.zeros(4), scale * b), scale * exact, rel_tol=1e-6)
+    slightly = scale * (np.diag([1.0, 1, 1, 0]) - 1e-9 * np.eye(4))   # rank 3, and rounding
+    measures.gaussian_frechet(np.zeros(4), slightly, np.zeros(4), slightly)
+    for bad in (scale * a * (1 + 1e-4 * noise((4, 4), 3)), scale * (np.diag([1.0, 1, 1, 0]) - 1e-4 * np.eye(4))):
+        with pytest.raises(ValueError, match="cov_b"):
+            measures.gaussian_frechet(np.zeros(4), scale * a, np.zeros(4), bad)

@@ -1,0 +1,47 @@
+"""The coefficients log α_t(k) and σ_t(k) of a process: functions of t given by the user, evaluated, differentiated and checked."""
+import torch
+from torch.autograd import forward_ad
+
+TIMES = (0.1234567, 0.3719371, 0.6180339, 0.8715237)   # no node of a schedule of 10, 100 or 1000 steps
+
+
+def evaluate(function, t, name, basis):
+    """function(t[..., None, None]) as float64, expanded to t.shape + (1, 1) or + (H, W)."""
+    t = t[..., None, None]
+    value = function(t)
+    if not isinstance(value, torch.Tensor):
+        raise TypeError(f"{name} returns a {type(value).__name__}; needed: a torch tensor")
+    try:
+        shape = torch.broadcast_shapes(value.shape, t.shape)
+        if shape[-2:] != (1, 1):
+            shape = torch.broadcast_shapes(shape, basis.shape or ())
+        if basis.shape and shape[-2:] not in ((1, 1), basis.shape) or shape[:-2] != t.shape[:-2]:
+            raise RuntimeError
+    except RuntimeError:
+        raise ValueError(f"{name} returns shape {tuple(value.shape)} for t of shape {tuple(t.shape)}; needed: "
+                         f"what broadcasts against it and the grid of {basis}") from None
+    return value.to(torch.float64).expand(shape)
+
+
+def rate(function, t, name, basis):
+    """Derivative of a coefficient in t, by forward-mode differentiation."""
+    with forward_ad.dual_level():
+        value, slope = forward_ad.unpack_dual(evaluate(function, forward_ad.make_dual(t, torch.ones_like(t)), name, basis))
+    return torch.zeros_like(value) if slope is None else slope
+
+
+def check_derivative(function, name, basis, h=1e-6):
+    """Refuse a callable whose derivative is lost, as float(t) or NumPy inside it would do silently."""
+    for time in TIMES:
+        t = torch.tensor(time, dtype=torch.float64)
+        try:
+            ahead, behind = (evaluate(function, t + step, name, basis) for step in (h, -h))
+            found = rate(function, t, name, basis)
+        except RuntimeError as error:
+            raise ValueError(f"{name} cannot be differentiated by torch ({error}); needed: torch functions of t") from None
+        slope = (ahead - behind) / (2 * h)
+        # central differences err by h² and by rounding of the values over h
+        if not ((found - slope).abs() <= 1e-4 * (1 + slope.abs()) + 1e-8 * ahead.abs()).all():
+            raise ValueError(f"{name} has the derivative {found.flatten()[0].item():g} at t = {time} in torch, "
+                             f"{slope.flatten()[0].item():g} by differences; needed: torch functions of t, finite "
+                             "for 0 < t < 1 (no float(t), NumPy or detach)")
