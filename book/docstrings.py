@@ -9,11 +9,11 @@ import re
 def to_rest(app, what, name, obj, options, lines):
     result, literal, doctest = [], False, False
     for line in lines:
-        indented = line.startswith("    ")
+        doctest = line.startswith(">>>") or doctest and bool(line.strip())
+        indented = line.startswith("    ") and not doctest
         if indented and not literal:
             result += ["::", ""]
         literal = indented or literal and not line.strip()
-        doctest = line.startswith(">>>") or doctest and bool(line.strip())
         result.append(line if literal or doctest else escaped(line))
     lines[:] = result
 

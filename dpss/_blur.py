@@ -15,7 +15,7 @@ DENSE_SIDE = {4: 112, 8: 64}   # where the transform takes over, by bytes a numb
 
 
 def blur(u, t):
-    """exp(tΔ) u of an image (..., H, W), array or tensor of 4 or 8 bytes a number, for checked times t ≥ 0; differentiable in a tensor u."""
+    """exp(tΔ) u of an image (..., H, W) of 4 or 8 bytes a number, for checked times t ≥ 0; differentiable where u is a tensor."""
     tensor = isinstance(u, torch.Tensor)
     if max(u.shape[-2:]) <= DENSE_SIDE[u.dtype.itemsize] or tensor and u.device.type != "cpu":
         return _multiplied(u, t)

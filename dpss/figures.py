@@ -66,7 +66,7 @@ class Figure(matplotlib.figure.Figure):
 
 
 def figure(width=5.6, height=3.2, columns=1, rows=1, **options):
-    """An empty figure in the book's style, `(fig, axes)`, of `rows` × `columns` axes; `width`, `height` in inches of 100 pixels. Set `fig.alt`."""
+    """`(fig, axes)` in the book's style, `rows` × `columns` axes; `width`, `height` in inches of 100 pixels. Set `fig.alt`."""
     with matplotlib.rc_context(STYLE):
         fig = Figure(figsize=(width, height), layout="constrained")
         return fig, fig.subplots(_arrays.count(rows, "rows"), _arrays.count(columns, "columns"), **options)
@@ -77,7 +77,7 @@ def show(images, titles=None, value_range=(-1, 1), columns=None):
 
     `images`: one grey `(H, W)` or colour `(3, H, W)` image, a batch of them `(n, ...)`, or a list (three grey ones
     need a list). `titles`: one for each. `columns`: pictures in a row, None for as many as fit. Values are never rescaled:
-    those outside the range are clipped, and a line under the picture says how many. Raises TypeError or ValueError for what is not an image.
+    those outside the range are clipped, and a line under the picture says how many. Raises TypeError, ValueError for what is not an image.
     """
     pictures = [_picture(u, i) for i, u in enumerate(_split(images))]
     titles = [""] * len(pictures) if titles is None else [str(title) for title in titles]
@@ -237,7 +237,7 @@ def _course(label, values):
     trend = ("constant" if np.ptp(values) <= slack else "rising throughout" if (np.diff(values) >= -slack).all()
              else "falling throughout" if (np.diff(values) <= slack).all() else "neither rising nor falling throughout")
     return (f"{label}: from {_number(values[0])} to {_number(values[-1])}, {trend}"
-            + ("" if trend != "neither rising nor falling throughout" else f", between {_number(values.min())} and {_number(values.max())}"))
+            + (f", between {_number(values.min())} and {_number(values.max())}" if trend == "neither rising nor falling throughout" else ""))
 
 
 def _described(pictures, titles, shares, value_range):

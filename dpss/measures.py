@@ -120,9 +120,9 @@ def spectrum(u):
 def frechet_distance(a, b, features=None):
     """Fréchet distance of two sets of images: `gaussian_frechet` of the moments of their features.
 
-    `a`, `b`: images (n, H, W), at least two each. `features`: a function images -> (n, d); by default 64 features of a
-    small classifier of Fashion-MNIST (28×28, values in [−1, 1]). Biased upwards by about d²/n: compare at equal n only,
-    and with the distance of two sets of real images. Not monotone along VP: half-way it is above that of pure noise. Source: Heusel et al. 2017.
+    `a`, `b`: images (n, H, W), at least two each. `features`: a function images -> (n, d); by default 64 features of a small classifier
+    of Fashion-MNIST (28×28, values in [−1, 1]). Biased upwards by about d²/n: compare at equal n only, and with the distance of two
+    sets of real images. Not monotone along VP: half-way it is above that of pure noise. Source: Heusel et al. 2017.
     """
     moments = []
     for images, name in ((a, "a"), (b, "b")):
@@ -138,8 +138,8 @@ def frechet_distance(a, b, features=None):
 def gaussian_frechet(mean_a, cov_a, mean_b, cov_b):
     """|m_a − m_b|² + tr(A + B − 2 (A^½ B A^½)^½): the squared Wasserstein-2 distance of two Gaussians, a float.
 
-    Means `mean_a`, `mean_b` (d,), covariances `cov_a`, `cov_b` (d, d), symmetric and ≥ 0. Roots by eigenvalues, so that nothing turns complex.
-    Raises ValueError naming what does not fit. Source: Dowson and Landau 1982.
+    Means `mean_a`, `mean_b` (d,), covariances `cov_a`, `cov_b` (d, d), symmetric and ≥ 0. Roots by eigenvalues, so that nothing turns
+    complex. Raises ValueError naming what does not fit. Source: Dowson and Landau 1982.
 
     >>> gaussian_frechet([0.0], [[1.0]], [3.0], [[4.0]])   # (0 − 3)² + (1 − 2)²
     10.0

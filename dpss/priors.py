@@ -70,6 +70,8 @@ class Mixture:
         """D(u, t) = Σ_j r_j D_j(u): responsibilities r_j ∝ w_j N(u; B⁻¹ α_t B m_j, v_j) weigh Wiener filters
 
             D_j(u) = m_j + B⁻¹ (α_t s_j²/v_j) B (u − B⁻¹ α_t B m_j),   v_j = α_t² s_j² + σ_t².
+
+        ValueError for a `process` whose basis does not fit.
         """
         self._common_basis(process)
 

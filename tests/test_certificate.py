@@ -10,7 +10,7 @@ from dpss import families, measures
 from dpss.bases import Basis, Cosines, Pixels
 from dpss.certificate import certify
 from dpss.priors import GaussianPrior
-from dpss.processes import Gaussian, Process
+from dpss.processes import Gaussian, Kernel, Process
 from reference import positive
 
 SHAPE = (8, 8)
@@ -260,3 +260,19 @@ def test_times_of_ones_own():
 def test_bad_arguments_are_refused_by_name(name, call):
     with pytest.raises((TypeError, ValueError), match=name):
         call()
+
+
+class Rounded(Process):
+    """Kernels rounded to three digits: two of them in a row are not the third."""
+
+    def kernel(self, s, t):
+        exact = super().kernel(s, t)
+        return Kernel((1e3 * exact.gain).round() / 1e3, exact.std, exact.basis)
+
+
+def test_kernels_that_do_not_compose_are_found():
+    found = row(Rounded(Pixels(), log_cosine, cosine_noise), "semigroup")
+    assert not found.holds and 1e-4 < found.defect < 1e-2
+    assert found.witness.replay() == pytest.approx(found.defect, rel=1e-9)
+    r, s, t = (found.witness.at[name] for name in "rst")
+    assert 0 <= r <= s <= t <= 1 and f"{found.defect:.3g}" in found.witness.text

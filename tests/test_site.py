@@ -182,3 +182,11 @@ def test_internal_links():
 @pytest.mark.parametrize("name", PAGES)
 def test_weight(name):
     assert (SITE / name).stat().st_size < 4e6
+
+
+def test_the_api_page_has_an_entry_for_every_public_name():
+    from test_api import DESCRIBED
+    entries = set(re.findall(r'\bid="dpss\.([\w.]+)"', (SITE / "chapters" / "api.html").read_text("utf-8")))
+    # a method that overrides another is described where it comes from
+    missing = {name for name, (thing, _) in DESCRIBED.items() if name not in entries and thing.__doc__}
+    assert not missing and len(entries) > 80
