@@ -235,9 +235,9 @@ def _course(label, values):
     values = np.asarray(_numpy(values), dtype=np.float64)
     slack = 1e-9 * max(np.abs(values).max(), 1e-300)
     trend = ("constant" if np.ptp(values) <= slack else "rising throughout" if (np.diff(values) >= -slack).all()
-             else "falling throughout" if (np.diff(values) <= slack).all() else "neither rising nor falling throughout")
-    return (f"{label}: from {_number(values[0])} to {_number(values[-1])}, {trend}"
-            + (f", between {_number(values.min())} and {_number(values.max())}" if trend == "neither rising nor falling throughout" else ""))
+             else "falling throughout" if (np.diff(values) <= slack).all() else
+             f"neither rising nor falling throughout, between {_number(values.min())} and {_number(values.max())}")
+    return f"{label}: from {_number(values[0])} to {_number(values[-1])}, {trend}"
 
 
 def _described(pictures, titles, shares, value_range):
