@@ -19,6 +19,7 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TESTS = {  # module: the test files that are to notice
+    "_coefficients": ["test_processes", "test_families", "test_bad_input"],
     "processes": ["test_processes", "test_families", "test_bad_input"],
     "priors": ["test_priors", "test_bad_input"],
     "reverse": ["test_reverse", "test_bad_input"],
@@ -76,7 +77,7 @@ def survives(module, text):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("modules", nargs="*", default=["processes", "priors", "osmosis", "measures"], choices=TESTS, metavar="MODULE")
+    parser.add_argument("modules", nargs="*", default=["processes", "_coefficients", "priors", "osmosis", "measures"], choices=TESTS, metavar="MODULE")
     parser.add_argument("--limit", type=int, help="try so many mutants of each module, drawn at random")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     options = parser.parse_args()
