@@ -104,3 +104,11 @@ def test_modules_fit_one_sitting():
         lines = path.read_text("utf-8").splitlines()
         assert len(lines) <= 290, path.name
         assert max(map(len, lines)) <= 140, path.name
+
+
+def test_the_tour_of_the_readme_runs(capsys):
+    tour = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.S).group(1)
+    names = {}
+    exec(compile(tour, "README.md", "exec"), names)
+    assert names["made"].shape == (8, 28, 28) and names["cloned"].shape == (3, 256, 256)
+    assert "kl to normal           FAILS" in capsys.readouterr().out
