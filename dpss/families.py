@@ -95,8 +95,8 @@ def heat(shape, blur_max=None, sigma=0.01, laplacian="discrete"):
     torch.Size([5, 28, 28])
     """
     basis = Cosines(shape, laplacian)
-    log_blur, sigma = _log_blur(basis, blur_max), _arrays.number(sigma, "sigma", least=0)
-    return Process(basis, log_blur, lambda t: sigma * (t > 0).to(torch.float64), "heat")
+    rates, tau, sigma = basis.eigenvalues, _blur_time(basis, blur_max), _arrays.number(sigma, "sigma", least=0)
+    return Process(basis, lambda t: -rates * tau(t), lambda t: sigma * (t > 0).to(torch.float64), "heat")
 
 
 def blurring(shape, blur_max=None, min_gain=0.001, laplacian="discrete"):
@@ -109,14 +109,16 @@ def blurring(shape, blur_max=None, min_gain=0.001, laplacian="discrete"):
     grid only. Raises TypeError, ValueError. Source: Hoogeboom and Salimans 2023.
     """
     basis = Cosines(shape, laplacian)
-    log_blur, least = _log_blur(basis, blur_max), _arrays.number(min_gain, "min_gain", least=0)
+    rates, tau, least = basis.eigenvalues, _blur_time(basis, blur_max), _arrays.number(min_gain, "min_gain", least=0)
     if least >= 1:
         raise ValueError(f"min_gain is {least:g}; needed: a number below 1")
 
     def log_signal(t):
-        blur = log_blur(t)
-        if least:   # in place, one array for 1,000 times; α_0 = 1 exactly, since d + (1 − d) rounds to 1
-            blur = torch.exp(blur).mul_(1 - least).add_(least).log_()
+        if least:   # λ_k is a sum over both axes, so exp(−λ_k τ) is a product; in place, one array for 1,000 times
+            blur = torch.exp(-rates[:, :1] * tau(t)) * torch.exp(-rates[:1] * tau(t))
+            blur = blur.mul_(1 - least).add_(least).log_()   # 0 at t = 0, since d + (1 − d) rounds to 1
+        else:
+            blur = -rates * tau(t)
         return blur.add_(torch.log(torch.sin(0.5 * math.pi * (1 - t))))
 
     return Process(basis, log_signal, lambda t: torch.sin(0.5 * math.pi * t), "blurring")
@@ -156,8 +158,7 @@ def _beta_integral(beta_min, beta_max):
     return lambda t: beta_min * t + 0.5 * (beta_max - beta_min) * t ** 2
 
 
-def _log_blur(basis, blur_max):
-    """t ↦ −λ_k τ_t with τ_t = ½ (blur_max sin²(πt/2))²; None: half the shorter side."""
-    eigenvalues = basis.eigenvalues
+def _blur_time(basis, blur_max):
+    """t ↦ τ_t = ½ (blur_max sin²(πt/2))²; None: half the shorter side."""
     blur_max = _arrays.number(min(basis.shape) / 2 if blur_max is None else blur_max, "blur_max", above=0)
-    return lambda t: -eigenvalues * 0.5 * (blur_max * torch.sin(0.5 * math.pi * t) ** 2) ** 2
+    return lambda t: 0.5 * (blur_max * torch.sin(0.5 * math.pi * t) ** 2) ** 2
