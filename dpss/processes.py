@@ -141,16 +141,14 @@ class Process:
     def kernel(self, s, t):
         """Transition from time s to t ≥ s: gain α_t/α_s, variance σ_t² − (α_t/α_s)² σ_s² per mode.
 
-        Where α_s = 0 the gain is 0 and the variance σ_t². Raises ValueError, naming the mode and both times,
-        where the variance would be negative: the signal-to-noise ratio rises, no Markov chain has these marginals.
+        The identity for s = t, also at t = 1 where α may be 0. Raises ValueError, naming the mode and both times, where the variance would be negative: the signal-to-noise ratio rises, no Markov chain has these marginals.
         """
         s, t = _arrays.times(s, "s"), _arrays.times(t, "t")
         if (s > t).any():
             raise ValueError(f"s is {_first(s, s > t)}; needed: no later than t = {_first(t, s > t)}")
         log_s, log_t, std_s, std_t = self.log_signal(s), self.log_signal(t), self.noise(s), self.noise(t)
         same = (s == t)[..., None, None]
-        gain = torch.where(log_s == -math.inf, 0.0, torch.exp(log_t - log_s))
-        gain = torch.where(same, 1.0, gain)
+        gain = torch.where(same, 1.0, torch.exp(log_t - log_s))
         variance = torch.where(same, 0.0, std_t ** 2 - (gain * std_s) ** 2)
         rising = variance < -1e-12 * std_t ** 2
         if rising.any():

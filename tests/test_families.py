@@ -151,6 +151,32 @@ def test_squared_diffusion_is_minus_noise_variance_times_slope_of_log_snr(name):
         torch.testing.assert_close(process.sde(t)[1].expand(expected.shape), expected, rtol=1e-6, atol=1e-8)
 
 
+@pytest.mark.parametrize("t", [0.02, 0.2, 0.5, 0.8, 0.95])
+@pytest.mark.parametrize("name", NOISY)
+def test_flow_coefficients_agree_with_finite_differences_of_the_schedule(name, t):
+    """dU/dt = a U + b D with a = σ'/σ and b = α' − α a."""
+    process = FAMILIES[name]()
+    a, b = process.flow(t)
+    growth = difference(lambda s: torch.log(process.noise(s)), t)
+    slope = difference(process.signal, t) - process.signal(t) * growth
+    torch.testing.assert_close(a.expand(growth.shape), growth, rtol=1e-6, atol=1e-8)
+    torch.testing.assert_close(b.expand(slope.shape), slope, rtol=1e-6, atol=1e-8)
+    # the same as f U − ½ g² score, wherever that is finite
+    f, g2 = process.sde(t)
+    torch.testing.assert_close((f + 0.5 * g2 / process.noise(t) ** 2).expand(SHAPE), a.expand(SHAPE), rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("name", sorted(SINGULAR))
+def test_flow_is_finite_at_the_end_where_the_sde_is_not(name):
+    process = FAMILIES[name]()
+    with pytest.raises(ValueError, match="finite"):
+        process.sde(1.0)
+    a, b = process.flow(1.0)
+    assert a.abs().max() < 1e-12   # σ' = (π/2) cos(πt/2)
+    blur = process.signal(1 - 1e-6) / math.sin(0.5e-6 * math.pi)   # α = cos(πt/2) · blur
+    torch.testing.assert_close(b, -0.5 * math.pi * blur.expand_as(b), rtol=1e-5, atol=1e-12)
+
+
 @given(inner)
 def test_vp_sde_has_drift_minus_half_beta_and_squared_diffusion_beta(t):
     for process, low, high in ((vp(), 0.1, 20.0), (vp(0.5, 8.0), 0.5, 8.0)):

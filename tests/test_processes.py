@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.distributions import MultivariateNormal, kl_divergence
 
-from dpss import measures
+from dpss import measures, processes
 from dpss.bases import Basis, Cosines, Pixels
 from dpss.families import gaussian_scale_space, heat, vp, vp_cosine
 from dpss.processes import Gaussian, Kernel, Process
@@ -594,3 +594,37 @@ def test_what_is_printed_names_law_and_basis():
     assert "heat" in repr(process) and "Cosines" in repr(process)
     assert "(2, 3)" in repr(process.steady_state((2, 3))) and "Kernel" in repr(process.kernel(0.1, 0.2))
     assert not process.kernel(0.1, 0.2).isclose("kernel")
+
+
+def test_a_long_path_does_not_depend_on_how_many_steps_are_computed_at_once(monkeypatch):
+    process, u = heat((3, 4), sigma=0.1), torch.as_tensor(image((2, 3, 4)))
+    times = torch.linspace(0.01, 1, 150, dtype=torch.float64)
+    paths = []
+    for together in (64, 1, 7, 149, 1000):
+        monkeypatch.setattr(processes, "TOGETHER", together)
+        paths.append(process.path(u, times, torch.Generator().manual_seed(1)))
+    for path in paths[1:]:
+        torch.testing.assert_close(path, paths[0], rtol=1e-12, atol=1e-12)
+    fresh = torch.randn(150, 2, 3, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    for i in (1, 63, 64, 65, 128, 149):   # and each step is its kernel
+        kernel, basis = process.kernel(times[i - 1], times[i]), process.basis
+        modes = kernel.gain * basis.analyse(paths[0][i - 1]) + kernel.std * fresh[i]
+        torch.testing.assert_close(paths[0][i], basis.synthesise(modes), rtol=1e-12, atol=1e-12)
+
+
+def test_a_rise_is_named_by_its_mode_and_times_among_many():
+    bump = torch.zeros(3, 4, dtype=torch.float64)
+    bump[1, 2] = 1.0
+    process = Process(Cosines((3, 4)), lambda t: -3 * bump * torch.sin(math.pi * t) ** 2, lambda t: 0.1 + 0 * t, "comeback")
+    s, t = torch.tensor([[0.1, 0.2], [0.3, 0.625]]), torch.tensor([[0.2, 0.3], [0.4, 0.75]])
+    with pytest.raises(ValueError, match=r"rises in mode \(1, 2\) between s = 0\.625 and t = 0\.75"):
+        process.kernel(s, t)
+    everywhere = Process(Pixels(), lambda t: -3 * torch.sin(math.pi * t) ** 2, lambda t: 0.1 + 0 * t, "comeback")
+    with pytest.raises(ValueError, match=r"rises in every mode between s = 0\.625 and t = 0\.75"):
+        everywhere.kernel(s, t)
+
+
+def test_snr_where_neither_signal_nor_noise_is_left():
+    process = Process(Pixels(), lambda t: torch.log(torch.sin(0.5 * math.pi * (1 - t))), lambda t: torch.sin(math.pi * t) * (t < 1), "fading")
+    assert float(process.log_snr(1.0)) == -math.inf and float(process.snr(1.0)) == 0
+    assert float(process.kernel(1.0, 1.0).gain) == 1 and float(process.kernel(1.0, 1.0).std) == 0
