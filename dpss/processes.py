@@ -141,7 +141,8 @@ class Process:
     def kernel(self, s, t):
         """Transition from time s to t ≥ s: gain α_t/α_s, variance σ_t² − (α_t/α_s)² σ_s² per mode.
 
-        The identity for s = t, also at t = 1 where α may be 0. Raises ValueError, naming the mode and both times, where the variance would be negative: the signal-to-noise ratio rises, no Markov chain has these marginals.
+        The identity for s = t, also at t = 1 where α may be 0. Raises ValueError, naming the mode and both times, where the variance
+        would be negative: the signal-to-noise ratio rises, no Markov chain has these marginals.
         """
         s, t = _arrays.times(s, "s"), _arrays.times(t, "t")
         if (s > t).any():
