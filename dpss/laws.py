@@ -7,6 +7,9 @@ from . import _arrays
 from .bases import Basis
 
 
+BLOCK = 2 ** 17   # numbers that stay in the cache of a processor core
+
+
 def scale(coefficients, modes):
     """coefficients · modes: float64 numbers per mode, aligned with the batch and cast to the modes' dtype."""
     return _arrays.spread(coefficients, modes.shape).to(modes) * modes
@@ -16,6 +19,22 @@ def combine(gain, modes, std, noise, out=None):
     """gain · modes + std · noise, coefficients as in `scale`; `out` may be the noise itself: fresh memory costs more than the sum."""
     result = torch.mul(_arrays.spread(std, noise.shape).to(noise), noise, out=out)
     return result.addcmul_(_arrays.spread(gain, noise.shape).to(noise), modes)
+
+
+def draw(gain, modes, std, generator=None):
+    """gain · modes + std · ε with fresh ε ~ N(0, I), coefficients as in `scale`.
+
+    On a CPU block by block along the first axis: noise that is used while it is in the cache costs little more than drawing it.
+    """
+    gain, std = (_arrays.spread(c, modes.shape).to(modes) for c in (gain, std))
+    shape = torch.broadcast_shapes(gain.shape, std.shape, modes.shape)
+    result = torch.empty(shape, dtype=modes.dtype, device=modes.device)
+    rows = max(1, BLOCK * shape[0] // result.numel()) if modes.device.type == "cpu" else shape[0]
+    for first in range(0, shape[0], rows):
+        part = slice(first, first + rows)
+        g, m, s = (x[part] if x.ndim == len(shape) and len(x) > 1 else x for x in (gain, modes, std))
+        result[part].normal_(generator=generator).mul_(s).addcmul_(g, m)
+    return result
 
 
 class Gaussian:

@@ -13,7 +13,7 @@ import torch
 
 from . import _arrays, _coefficients
 from .bases import Basis, Pixels
-from .laws import Gaussian, Kernel, combine, scale
+from .laws import Gaussian, Kernel, combine, draw, scale
 
 START = 1e-12   # stands for 0⁺ in `sde`, where σ = 0 would divide 0 by 0
 TOGETHER = 64   # steps of a path whose coefficients are computed at once: few calls, and memory stays that of few images
@@ -102,10 +102,7 @@ class Process:
         `t`: one time, or one per leading batch axis. `generator`: a `torch.Generator`, None for torch's own.
         """
         modes = self._analyse(self._image(u0, "u0"))
-        gain, std = self.signal(t), self.noise(t)
-        shape = torch.broadcast_shapes(_arrays.spread(gain, modes.shape).shape, modes.shape)
-        noise = torch.randn(shape, dtype=modes.dtype, device=modes.device, generator=generator)
-        return self._synthesise(combine(gain, modes, std, noise, out=noise))
+        return self._synthesise(draw(self.signal(t), modes, self.noise(t), generator))
 
     def path(self, u0, times, generator=None):
         """The Markov chain from `u0` at increasing `times`, step by step: `(len(times), *u0.shape)`.

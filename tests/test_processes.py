@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.distributions import MultivariateNormal, kl_divergence
 
-from dpss import measures, processes
+from dpss import laws, measures, processes
 from dpss.bases import Basis, Cosines, Pixels
 from dpss.families import gaussian_scale_space, heat, vp, vp_cosine
 from dpss.processes import Gaussian, Kernel, Process
@@ -628,3 +628,17 @@ def test_snr_where_neither_signal_nor_noise_is_left():
     process = Process(Pixels(), lambda t: torch.log(torch.sin(0.5 * math.pi * (1 - t))), lambda t: torch.sin(math.pi * t) * (t < 1), "fading")
     assert float(process.log_snr(1.0)) == -math.inf and float(process.snr(1.0)) == 0
     assert float(process.kernel(1.0, 1.0).gain) == 1 and float(process.kernel(1.0, 1.0).std) == 0
+
+
+@pytest.mark.parametrize("shape, times", [((40, 3, 5), (40,)), ((6, 16, 3, 5), (6,)), ((4, 2, 3, 5), (4, 2)), ((3, 5), (50,)), ((3, 5), ()), ((40, 3, 5), ())])
+def test_a_draw_in_blocks_is_the_draw(shape, times, monkeypatch):
+    process, u = heat((3, 5), sigma=0.3), torch.as_tensor(image(shape))
+    t = torch.linspace(0.1, 0.9, math.prod(times), dtype=torch.float64).reshape(times)
+    whole = process.sample(u, t, torch.Generator().manual_seed(1))
+    monkeypatch.setattr(laws, "BLOCK", 32 * 15)   # 32 images: a multiple of 16 numbers, so that the stream of noise is the same
+    torch.testing.assert_close(process.sample(u, t, torch.Generator().manual_seed(1)), whole, rtol=1e-12, atol=1e-12)
+    monkeypatch.setattr(laws, "BLOCK", 7)   # one row after another: another stream, the same law
+    many = torch.stack([process.sample(u, t, torch.Generator().manual_seed(seed)) for seed in range(300)])
+    law = process.marginal(u, t)
+    gap = process.basis.analyse(many.mean(0) - law.mean) / (0.3 / math.sqrt(300))
+    assert gap.abs().max() < 5.5 and abs(float(process.basis.analyse(many - law.mean).std()) - 0.3) < 0.01
