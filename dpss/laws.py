@@ -22,7 +22,7 @@ def combine(gain, modes, std, noise, out=None):
 
 
 def draw(gain, modes, std, generator=None):
-    """gain · modes + std · ε with fresh ε ~ N(0, I), coefficients as in `scale`.
+    """gain · modes + std · ε with fresh ε ~ N(0, I) from the `generator`, coefficients as in `scale`.
 
     On a CPU block by block along the first axis: noise that is used while it is in the cache costs little more than drawing it.
     """
