@@ -31,6 +31,7 @@ def main():
     state, now = BUILD / "inputs.sha256", digest()
     if not state.exists() or state.read_text() != now:
         shutil.rmtree(BUILD, ignore_errors=True)
+    print("Building the book; minutes if pages have to be executed.", flush=True)
     done = subprocess.run([sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", ".", "-W", "--keep-going"],
                           cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if done.returncode:

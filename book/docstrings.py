@@ -24,8 +24,9 @@ def escaped(line):
 
 
 def skip(app, what, name, obj, skipped, options):
-    """Fields of a NamedTuple have no documentation of their own."""
-    return True if (getattr(obj, "__doc__", None) or "").startswith("Alias for field") else None
+    """Leave out fields of a NamedTuple, which have no documentation of their own, and what other packages put into a class."""
+    foreign = not getattr(obj, "__module__", "dpss").startswith("dpss") or name == "set"   # Figure.set is made by matplotlib
+    return True if foreign or (getattr(obj, "__doc__", None) or "").startswith("Alias for field") else None
 
 
 def setup(app):

@@ -29,7 +29,7 @@ def image(u, name="u", *, positive=False):
     if not _finite(u):
         raise ValueError(f"{name} contains NaN or inf; needed: finite values")
     if positive and not (u > 0).all():
-        raise ValueError(f"{name} has minimum {float(u.min()):g}; needed: values > 0 (shift the image)")
+        raise ValueError(f"{name} has minimum {float(u.min()):g}; needed: values > 0 (dpss.images.as_positive makes such images)")
     return u
 
 
@@ -50,8 +50,31 @@ def tensor(u, name="u"):
         try:
             u = torch.as_tensor(u)
         except (TypeError, ValueError, RuntimeError):
-            raise TypeError(f"{name} is a {type(u).__name__}; needed: a torch tensor or a NumPy array") from None
+            kind = f"an array of dtype {u.dtype}" if isinstance(u, np.ndarray) else f"a {type(u).__name__}"
+            raise TypeError(f"{name} is {kind}; needed: a tensor or an array of a dtype that torch knows") from None
     return image(u, name)
+
+
+def shown(values):
+    """A few of many numbers, for messages."""
+    values = torch.as_tensor(values).flatten().tolist()
+    parts = [repr(round(x, 12) if isinstance(x, float) else x) for x in values]
+    return f"[{', '.join(parts if len(parts) <= 6 else [*parts[:3], '...', *parts[-2:]])}]"
+
+
+def generator(source):
+    """`source` if randomness may come from it: a `torch.Generator`, or None for torch's own."""
+    if source is not None and not isinstance(source, torch.Generator):
+        raise TypeError(f"generator is {source!r}; needed: a torch.Generator (torch.Generator().manual_seed(0)) or None")
+    return source
+
+
+def fitting(shape, other, name):
+    """The shape that `shape` and `other` broadcast to; ValueError, naming the owner of `shape`, where they do not."""
+    try:
+        return torch.broadcast_shapes(tuple(shape), tuple(other))
+    except RuntimeError:
+        raise ValueError(f"{name} has shape {tuple(shape)}; needed: what fits {tuple(other)}") from None
 
 
 def times(t, name="t", latest=1.0):
@@ -63,7 +86,7 @@ def times(t, name="t", latest=1.0):
     if t.numel() and not (t.min() >= 0 and t.max() <= latest and t.max() < np.inf):   # NaN fails every comparison
         wrong = t[~((t >= 0) & (t <= latest) & torch.isfinite(t))]
         needed = f"times in [0, {latest:g}]" if np.isfinite(latest) else "finite times >= 0"
-        raise ValueError(f"{name} holds {wrong.flatten()[0].item():g}; needed: {needed}")
+        raise ValueError(f"{name} holds {wrong.flatten()[0].item()!r}; needed: {needed}")
     return t
 
 
@@ -83,9 +106,11 @@ def spread(coefficients, shape, name="t"):
 
 def mask(region, shape, name="mask"):
     """`region` as a boolean NumPy array of shape `shape`, True inside the named region."""
-    region = region.detach().cpu().numpy() if isinstance(region, torch.Tensor) else np.asarray(region)
+    if not isinstance(region, (np.ndarray, torch.Tensor)):
+        raise TypeError(f"{name} is a {type(region).__name__}; needed: a boolean array or tensor")
+    region = region.detach().cpu().numpy() if isinstance(region, torch.Tensor) else region
     if region.dtype != bool:
-        raise TypeError(f"{name} has dtype {region.dtype}; needed: bool, True inside the region")
+        raise TypeError(f"{name} has dtype {region.dtype}; needed: bool")
     if region.shape != tuple(shape):
         raise ValueError(f"{name} has shape {region.shape}; needed: {tuple(shape)}, the image's last two axes")
     return region
@@ -94,7 +119,7 @@ def mask(region, shape, name="mask"):
 def number(x, name, *, above=None, least=None):
     """`x` as a finite float, greater than `above` or no smaller than `least` where these are given."""
     try:
-        value = float(x)
+        value = float(None if isinstance(x, (str, bytes)) else x)
     except (TypeError, ValueError):
         raise TypeError(f"{name} is {x!r}; needed: a number") from None
     needed = f"> {above}" if above is not None else f">= {least}" if least is not None else "finite"
@@ -121,6 +146,11 @@ def grid(shape, name="shape"):
     if len(sides) != 2:
         raise ValueError(f"{name} is {sides}; needed: a pair (H, W)")
     return count(sides[0], f"{name}[0]"), count(sides[1], f"{name}[1]")
+
+
+def rounding(u):
+    """Share of its range by which filters may exceed the range of an image: 16 units in the last place."""
+    return 16 * (torch.finfo(u.dtype).eps if isinstance(u, torch.Tensor) else np.finfo(u.dtype).eps)
 
 
 def like(constant, u):

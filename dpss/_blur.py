@@ -9,7 +9,7 @@ import torch
 from scipy import fft
 
 from . import _arrays
-from .bases import Cosines, cosine_matrix
+from .bases import Cosines, _cosine_matrix
 
 DENSE_SIDE = {4: 112, 8: 64}   # where the transform takes over, by bytes a number; measured on two CPU cores
 
@@ -51,6 +51,7 @@ class _Transformed(torch.autograd.Function):
 
 
 @lru_cache(maxsize=64)
+@torch.inference_mode(False)   # what is kept may be needed for gradients later
 def _rates(n):
     """4 sin²(πk/2n), k = 0, ..., n−1."""
     return Cosines((1, n)).eigenvalues[0]
@@ -58,11 +59,12 @@ def _rates(n):
 
 def _kernel(n, t, dtype):
     """The heat kernels exp(tΔ) of n pixels, t.shape + (n, n)."""
-    C = cosine_matrix(n).to(dtype)
+    C = _cosine_matrix(n).to(dtype)
     return (C.T * torch.exp(-t[..., None, None] * _rates(n)).to(dtype)) @ C
 
 
 @lru_cache(maxsize=64)
+@torch.inference_mode(False)
 def _cached(n, t, dtype):
     return _kernel(n, torch.tensor(t, dtype=torch.float64), dtype)
 

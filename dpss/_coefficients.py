@@ -23,8 +23,10 @@ def evaluate(function, t, name, basis):
     return value.to(torch.float64).expand(shape)
 
 
+@torch.inference_mode(False)   # there are no derivatives in inference mode, nor of its tensors
 def rate(function, t, name, basis):
     """Derivative of a coefficient in t, by forward-mode differentiation."""
+    t = t.clone()
     with forward_ad.dual_level():
         value, slope = forward_ad.unpack_dual(evaluate(function, forward_ad.make_dual(t, torch.ones_like(t)), name, basis))
     return torch.zeros_like(value) if slope is None else slope

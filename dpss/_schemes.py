@@ -143,7 +143,7 @@ def fed_steps(time, limit):
     n is the least number with limit · (n² + n)/3 ≥ time, `limit` the bound of the explicit scheme: with ‖A‖ ≤ 2/limit
     the product of all I + τ_i A has norm ≤ 1, although single steps are far beyond the bound. Source: Grewenig, Weickert and Bruhn 2010.
     """
-    n = int(np.ceil(-0.5 + np.sqrt(0.25 + 3 * time / limit) - 1e-9))
+    n = max(1, int(np.ceil(-0.5 + np.sqrt(0.25 + 3 * time / limit) - 1e-9)))
     inverse = np.cos(np.pi * (2 * np.arange(n) + 1) / (4 * n + 2)) ** 2
     order, distance = [int(inverse.argmax())], np.zeros(n)
     with np.errstate(divide="ignore"):

@@ -79,6 +79,7 @@ class Cosines(Basis):
             raise ValueError(f'laplacian is {self.laplacian!r}; needed: "discrete" or "continuous"')
 
     @property
+    @torch.inference_mode(False)
     def eigenvalues(self):
         """λ_k ≥ 0 of −Δ, a float64 tensor (H, W)."""
         angle_y, angle_x = (torch.arange(n, dtype=torch.float64) * (torch.pi / n) for n in self.shape)
@@ -109,6 +110,7 @@ class Osmotic(Basis):
 
     orthonormal = False
 
+    @torch.inference_mode(False)
     def __init__(self, guidance):
         drift = osmosis.canonical_drift(guidance)
         if len(drift.shape) != 2:
@@ -156,17 +158,22 @@ class Osmotic(Basis):
 
 def _cosine_transform(u, inverse):
     """Orthonormal DCT-II (or its inverse, the transpose) over the last two axes."""
+    if u.dtype.itemsize < 4:   # neither transforms nor small sums are for short types
+        tensor = isinstance(u, torch.Tensor)
+        wide = _cosine_transform(u.float() if tensor else u.astype(np.float32), inverse)
+        return wide.to(u.dtype) if tensor else wide.astype(u.dtype)
     if isinstance(u, np.ndarray):
         return (fft.idctn if inverse else fft.dctn)(u, axes=(-2, -1), norm="ortho")
     height, width = u.shape[-2:]
     if u.device.type == "cpu" and max(height, width) > DENSE_SIDE:
         return _FastCosines.apply(u, inverse)
-    C, D = (_arrays.like(cosine_matrix(n), u) for n in (height, width))
+    C, D = (_arrays.like(_cosine_matrix(n), u) for n in (height, width))
     return C.T @ u @ D if inverse else C @ u @ D.T
 
 
 @lru_cache(maxsize=64)
-def cosine_matrix(n):
+@torch.inference_mode(False)   # what is kept may be needed for gradients later
+def _cosine_matrix(n):
     """Orthonormal DCT-II matrix: row k is √((2 − [k=0])/n) cos(πk(i + ½)/n), i = 0, ..., n−1. A tensor, not to be changed."""
     return torch.from_numpy(fft.dct(np.eye(n), axis=0, norm="ortho"))
 

@@ -56,7 +56,7 @@ class Certificate:
     def __repr__(self):
         lines = [f"{row.property:22} {'holds' if row.holds else 'FAILS':6} {row.defect:8.1e}  {row.witness or ''}".rstrip()
                  for row in self.rows]
-        return "\n".join([f"certificate of {self.name}", f"{'property':22} {'':6} {'defect':>8}", *lines])
+        return "\n".join([f"certificate of {self.name}", f"{'property':22} {'':6} {'defect':>8}  witness", *lines])
 
     def _repr_html_(self):
         body = "".join(f"<tr><td>{row.property}</td><td>{'✓ holds' if row.holds else '✗ fails'}</td><td>{row.defect:.1e}</td>"
@@ -80,9 +80,10 @@ def certify(process, shape, times=None):
         steady state          at t = 1 nothing is left of u_0: α_1 < 0.01, but in modes that
                               do not move at all for t > 0 (the mean of heat)
 
-    Returns a `Certificate`. A defect is in nats for entropies and divergences, else a difference of coefficients, for symmetries relative.
-    A process that is not Markov is reported, not refused. A violation between the times stays unseen. `times`: three or more,
-    increasing. Raises TypeError, ValueError. Source: Peter 2024; the conditions are derived in this book.
+    Returns a `Certificate`. A defect is in nats for entropies and divergences, a rise of log SNR for markov, else a difference of
+    coefficients, for symmetries relative. A process that is not Markov is reported, not refused. A violation between the times stays
+    unseen. `times`: three or more, increasing. Raises TypeError, ValueError. Source: Peter 2024; the conditions are derived in this
+    book.
 
     >>> from dpss import sub_vp
     >>> certificate = certify(sub_vp(), (8, 8))
@@ -95,7 +96,7 @@ def certify(process, shape, times=None):
     process.basis.check(shape, "shape")
     times = TIMES if times is None else _arrays.times(times, "times")
     if times.ndim != 1 or len(times) < 3 or (times.diff() <= 0).any():
-        raise ValueError(f"times is {times.tolist()}; needed: three or more increasing times")
+        raise ValueError(f"times is {_arrays.shown(times)}; needed: three or more increasing times")
     markov = _markov(process, times)
     return Certificate(process.name, [
         _initial_state(process), markov, _semigroup(process, times, markov), _conditional_entropy(process, shape, times),
@@ -238,8 +239,12 @@ def _symmetry(process, name, members, probe, times):
         {"t": t, "part": part, "map": R, "image": probe}, lambda: _asymmetry(process, R, probe, t, part)))
 
 
+@torch.inference_mode(False)
+@torch.enable_grad()
 def _asymmetry(process, R, u, t, part):
     """‖R M u − M R u‖/‖M u‖ in the maximum norm, for M = B⁻¹ α_t B (mean) or B⁻¹ σ_t² B⁻ᵀ (covariance)."""
+    u = u.clone()   # in inference mode too a tensor with derivatives
+
     def M(u):
         if part == "mean":
             return process.marginal(u, t).mean

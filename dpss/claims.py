@@ -18,7 +18,7 @@ def check(claim, what, value, *, below=None, above=None):
     value = value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else np.asarray(value)
     if value.size == 0:
         raise ValueError("value is empty; needed: at least one number")
-    size = float(np.abs(value.astype(np.float64)).max())
+    size = float(np.abs(value).max())
     if below is not None:
         if not size < below:
             raise AssertionError(f"{claim}  {what}: defect {size:.3g}, needed < {below:g}")

@@ -18,10 +18,11 @@ EXPONENT = 3.31488   # makes the flux of edge-enhancing diffusion largest at |�
 def homogeneous(u, t):
     """Homogeneous diffusion ∂u/∂t = Δu, exactly: c_k(t) = exp(−λ_k t) c_k(0) in the cosine basis.
 
-    `u`: image `(..., H, W)`, NumPy or torch (gradients pass through tensors). `t` ≥ 0: a diffusion time in
-    squared pixels, or an array of them with the shape of the leading batch axes (one image at m times gives
-    `(m, H, W)`). On an infinite grid time t is Gaussian blur of standard deviation √(2t) pixels.
-    Axioms: semigroup, mean, max–min, even central moments, flips, flat steady state all hold.
+    `u`: image `(..., H, W)`, NumPy or torch (gradients with respect to u pass through float32 and float64 tensors). `t` ≥ 0: a
+    diffusion time in squared pixels, or an array of them with the shape of the leading batch axes (one image `(H, W)` at m times gives
+    `(m, H, W)`). On an infinite grid: convolution with the discrete Gaussian, e^{−2t} I_n(2t) along each axis, of standard deviation
+    √(2t) pixels; a sampled Gaussian is near it for t above 2 or so. Axioms: semigroup, mean, max–min, even central moments Σ(u − mean)^{2n}
+    never rise, flips, flat steady state all hold.
     Raises TypeError, ValueError for what is not an image and for negative or non-finite t.
     Source: Iijima 1962; Lindeberg 1990.
 
@@ -29,7 +30,7 @@ def homogeneous(u, t):
     array([[0.058, 0.209, 0.466, 0.209, 0.058]])
     """
     _arrays.image(u)
-    t = _arrays.times(t, latest=float("inf"))
+    t = _arrays.times(t, latest=float("inf")).detach()
     if str(u.dtype).removeprefix("torch.") in ("float32", "float64"):
         return blur(u, t)
     bridge = _arrays.Bridge(u)   # short types
@@ -43,7 +44,8 @@ def nonlinear(u, t, contrast, diffusivity="charbonnier", presmoothing=0.0, schem
     g(s) = 1/√(1 + s), "perona-malik" g(s) = 1/(1 + s), or a function of the NumPy array s = |∇u_σ|²/contrast², values ≥ 0.
     `presmoothing` σ ≥ 0 pixels (Catté et al.): u_σ is u after `homogeneous` diffusion of time σ²/2; 0 leaves Perona–Malik ill-posed
     in the continuum, though not on the grid. `colour`: whether the axis before the last two is colour, whose channels
-    then share one diffusivity, from the sum of their |∇u_σ|²; None: if it has length 3.
+    then share one diffusivity, from the sum of their |∇u_σ|²; None: if it has length 3 (say False for a batch of three grey images).
+    No gradients pass.
 
     `scheme`: "fed" (fast explicit diffusion: `steps` cycles, g fixed in each), "aos" (`steps` semi-implicit steps), "explicit"
     (`steps` of at most 1/(4 max g), else ValueError). By default as many as keep the relative error below 5e-3 on photographs.

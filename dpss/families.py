@@ -35,6 +35,7 @@ def vp_cosine():
                    lambda t: torch.sin(0.5 * math.pi * t), "vp_cosine")
 
 
+@torch.inference_mode(False)
 def vp_discrete(betas):
     """Variance preserving with given steps β_1, ..., β_m at the times i/m:
 
@@ -45,7 +46,7 @@ def vp_discrete(betas):
     """
     betas = torch.as_tensor(betas, dtype=torch.float64)
     if betas.ndim != 1 or betas.numel() == 0 or not ((betas > 0) & (betas < 1)).all():
-        raise ValueError(f"betas has shape {tuple(betas.shape)} and values {betas.tolist()}; needed: a list of numbers in (0, 1)")
+        raise ValueError(f"betas has shape {tuple(betas.shape)} and values {_arrays.shown(betas)}; needed: a list of numbers in (0, 1)")
     m = len(betas)
     log_signal_at = torch.cat([torch.zeros(1, dtype=torch.float64), 0.5 * torch.log1p(-betas).cumsum(0)])   # 0, ..., m
 
@@ -71,8 +72,9 @@ def ve(sigma_min=0.01, sigma_max=50.0):
 
         α_t = 1,   σ_t = sigma_min √(r^{2t} − 1),  r = sigma_max / sigma_min   (every pixel alike).
 
-    0 < `sigma_min` < `sigma_max`, else ValueError. σ_0 = 0, as the SDE has it. There is no steady state, only U_t/σ_t tends
-    to N(0, I); the other axioms hold, and p_t is a homogeneous diffusion of p_0. Source: Song and Ermon 2019; Song et al. 2021.
+    0 < `sigma_min` < `sigma_max`, else ValueError. σ_0 = 0, as the SDE has it. There is no steady state, only U_t/σ_t tends to N(0, I),
+    and KL(p_t ‖ N(0, I)) is not monotone; the other axioms hold, and p_t is a homogeneous diffusion of p_0. Source: Song and Ermon
+    2019; Song et al. 2021.
     """
     sigma_min = _arrays.number(sigma_min, "sigma_min", above=0)
     sigma_max = _arrays.number(sigma_max, "sigma_max", above=sigma_min)
@@ -87,8 +89,9 @@ def heat(shape, blur_max=None, sigma=0.01, laplacian="discrete"):
 
     `shape`: (H, W). `blur_max` > 0: the standard deviation of the largest blur in pixels, None for half the
     shorter side. `sigma` ≥ 0: 0 gives the Gaussian scale-space on another clock. `laplacian` as in `Cosines`.
-    The mean grey value is kept and never forgotten, so the steady state is one law per mean; conditional entropy
-    is constant for t > 0. Raises TypeError, ValueError. Source: Rissanen, Heinonen and Solin 2023.
+    The mean grey value is kept and never forgotten: one steady law per mean, reached only where blur_max is well above the sides (by
+    default 29 % of the lowest mode are left). KL(p_t ‖ N(0, I)) is not monotone, conditional entropy is constant for t > 0; the other
+    axioms hold, with the symmetries of the grid only. Raises TypeError, ValueError. Source: Rissanen, Heinonen and Solin 2023.
 
     >>> five_images, five_times = torch.zeros(5, 28, 28), torch.linspace(0.1, 0.9, 5)
     >>> heat((28, 28)).sample(five_images, five_times).shape
@@ -142,9 +145,9 @@ def osmotic(guidance, t_max, sigma=0.01):
         α_t(k) = exp(−Λ_k t t_max),   σ_t = sigma for t > 0, σ_0 = 0.
 
     `guidance`: one image (H, W), scaled to mean 1. `t_max` > 0: the osmosis time at t = 1. `sigma` ≥ 0. The mean path is
-    osmosis, and keeps the mean of the image; the noise of a pixel has the variance sigma² v, proportional to the brightness
-    as that of photons is. A flat v gives heat on another clock. Axioms as for `heat`, except that a flip is a symmetry only
-    if v has it. Raises TypeError, ValueError. Source: this book, from Weickert et al. 2013 and Peter 2024.
+    osmosis, and keeps the mean of the image; the noise of a pixel has the variance sigma² v, proportional to the brightness as that of
+    photons is. A flat v gives heat on another clock. Axioms as for `heat`, but flips and rotations are symmetries only where v has
+    them. Raises TypeError, ValueError. Source: this book, from Weickert et al. 2013 and Peter 2024.
     """
     basis = Osmotic(guidance)
     rates, t_max = basis.eigenvalues, _arrays.number(t_max, "t_max", above=0)

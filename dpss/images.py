@@ -77,12 +77,13 @@ def as_float(u):
 def as_positive(u):
     """Grey values in [−1, 1] as positive ones in [1/256, 1]: (255 (u + 1)/2 + 1)/256, for osmosis.
 
-    Black becomes one step of an 8-bit scale instead of zero. Raises ValueError for values outside [−1, 1].
+    Black becomes one step of an 8-bit scale instead of zero. Raises ValueError for values outside [−1, 1] by more than rounding.
     """
     _arrays.image(u)
-    if u.min() < -1 or u.max() > 1:
-        raise ValueError(f"u has values in [{float(u.min()):g}, {float(u.max()):g}]; needed: inside [-1, 1]")
-    return (255 * (u + 1) / 2 + 1) / 256
+    largest = 1 + 2 * _arrays.rounding(u)
+    if u.min() < -largest or u.max() > largest:
+        raise ValueError(f"u has values in [{float(u.min())!r}, {float(u.max())!r}]; needed: inside [-1, 1]")
+    return (255 * (u.clip(-1, 1) + 1) / 2 + 1) / 256
 
 
 def from_positive(v):

@@ -28,12 +28,12 @@ def draw(gain, modes, std, generator=None):
     """
     gain, std = (_arrays.spread(c, modes.shape).to(modes) for c in (gain, std))
     shape = torch.broadcast_shapes(gain.shape, std.shape, modes.shape)
-    result = torch.empty(shape, dtype=modes.dtype, device=modes.device)
+    result = modes.new_empty(shape)
     rows = max(1, BLOCK * shape[0] // result.numel()) if modes.device.type == "cpu" else shape[0]
     for first in range(0, shape[0], rows):
         part = slice(first, first + rows)
         g, m, s = (x[part] if x.ndim == len(shape) and len(x) > 1 else x for x in (gain, modes, std))
-        result[part].normal_(generator=generator).mul_(s).addcmul_(g, m)
+        result[part].normal_(generator=_arrays.generator(generator)).mul_(s).addcmul_(g, m)
     return result
 
 
@@ -51,11 +51,9 @@ class Gaussian:
             raise TypeError(f"basis is {basis!r}; needed: a dpss.bases.Basis")
         mean = _arrays.tensor(mean, "mean")
         basis.check(mean.shape[-2:], "mean")
-        std = torch.as_tensor(std, dtype=torch.float64)
+        std = _per_mode(std, "std")
         if not (torch.isfinite(std) & (std >= 0)).all():
             raise ValueError(f"std has values from {std.min().item():g} to {std.max().item():g}; needed: finite, >= 0")
-        if std.ndim < 2:
-            std = std.expand(1, 1) if std.ndim == 0 else std[None]
         try:
             std = _arrays.spread(std, mean.shape, "std")
             shape = torch.broadcast_shapes(std.shape, mean.shape)
@@ -70,7 +68,7 @@ class Gaussian:
 
     def sample(self, generator=None):
         """One draw, of the mean's shape, dtype and device; `generator`: a `torch.Generator` or None."""
-        noise = torch.randn(self.mean.shape, dtype=self.mean.dtype, device=self.mean.device, generator=generator)
+        noise = torch.randn(self.mean.shape, dtype=self.mean.dtype, device=self.mean.device, generator=_arrays.generator(generator))
         return self.mean + self.basis.synthesise(scale(self.std, noise))
 
     def log_prob(self, u):
@@ -113,6 +111,7 @@ class Gaussian:
     def _fitting(self, u, name):
         if u.shape[-2:] != self.mean.shape[-2:]:
             raise ValueError(f"{name} has grid {tuple(u.shape[-2:])}; needed: {tuple(self.mean.shape[-2:])}")
+        _arrays.fitting(u.shape, self.mean.shape, name)
         return u
 
 
@@ -129,8 +128,12 @@ class Kernel:
     """
 
     def __init__(self, gain, std, basis, shift=None):
-        self.gain, self.std, self.basis = gain, std, basis
-        self.shift = torch.zeros(1, 1, dtype=torch.float64) if shift is None else shift
+        if not isinstance(basis, Basis):
+            raise TypeError(f"basis is {basis!r}; needed: a dpss.bases.Basis")
+        self.gain, self.std = _per_mode(gain, "gain"), _per_mode(std, "std")
+        self.basis, self.shift = basis, torch.zeros(1, 1, dtype=torch.float64) if shift is None else _per_mode(shift, "shift")
+        if (self.std < 0).any():
+            raise ValueError(f"std has minimum {self.std.min():g}; needed: >= 0")
 
     def __repr__(self):
         return f"Kernel(gain and std of shape {tuple(self.gain.shape)}, basis={self.basis!r})"
@@ -148,6 +151,7 @@ class Kernel:
             raise TypeError(f"earlier is a {type(earlier).__name__}; needed: a Kernel")
         if earlier.basis != self.basis:
             raise ValueError(f"earlier has the basis {earlier.basis!r}; needed: {self.basis!r}, the same one")
+        _arrays.fitting(earlier.gain.shape, self.gain.shape, "earlier")
         shift = earlier.shift
         shift = shift.expand(*shift.shape[:-2], *(self.basis.shape or shift.shape[-2:]))
         shift = self.shift + self.basis.synthesise(self.gain * self.basis.analyse(shift))
@@ -161,4 +165,19 @@ class Kernel:
         if not isinstance(other, Kernel) or other.basis != self.basis:
             return False
         pairs = (self.gain, other.gain), (self.std ** 2, other.std ** 2), (self.shift, other.shift)
+        try:
+            torch.broadcast_shapes(self.gain.shape, other.gain.shape)
+        except RuntimeError:
+            return False
         return all(torch.isclose(a, b, rtol=rtol, atol=atol).all().item() for a, b in pairs)
+
+
+def _per_mode(values, name):
+    """A number or numbers (..., H, W) as a float64 tensor with at least two axes."""
+    try:
+        values = torch.as_tensor(values, dtype=torch.float64)
+    except (TypeError, ValueError, RuntimeError):
+        raise TypeError(f"{name} is {values!r}; needed: a number or a tensor") from None
+    if values.ndim == 1:
+        raise ValueError(f"{name} has shape {tuple(values.shape)}; needed: a number or (..., H, W)")
+    return values.expand(1, 1) if values.ndim == 0 else values

@@ -14,22 +14,26 @@ from .features import features as classifier_features
 from .priors import GaussianPrior
 from .processes import Process
 
+LARGEST_LOSS = 1e-2   # of mass, by which a density may miss its grid
+
 
 def entropy(u, bins=256, range=(-1, 1)):
     """Shannon entropy −Σ p log₂ p of the grey-value histogram, in bits per image.
 
     `u` `(..., H, W)` with values in `range`, which is cut into `bins` equal bins: fixed, not fitted to the image,
-    so that images compare. It does not depend on where the grey values are. Not a Lyapunov functional of
+    so that images compare. It does not depend on where in the image the grey values are. Not a Lyapunov functional of
     diffusion. Raises TypeError or ValueError for values outside the range, bins < 1 or an empty range. Source: Shannon 1948.
 
     >>> float(entropy(np.array([[-1.0, -1.0, 1.0, 1.0]])))
     1.0
     """
     values, bins = _arrays.Bridge.to(_arrays.image(u)), _arrays.count(bins, "bins")
+    if not isinstance(range, (tuple, list)) or len(range) != 2:
+        raise TypeError(f"range is {range!r}; needed: a pair (low, high)")
     low, high = (_arrays.number(end, "range") for end in range)
     if not low < high:
         raise ValueError(f"range is ({low:g}, {high:g}); needed: low < high")
-    rounding = 16 * _precision(u) * (high - low)   # filters exceed the range by as much
+    rounding = _arrays.rounding(u) * (high - low)
     if values.min() < low - rounding or values.max() > high + rounding:
         raise ValueError(f"u has values in [{values.min():g}, {values.max():g}]; needed: inside range = ({low:g}, {high:g})")
     values = values.clip(low, high)
@@ -80,8 +84,13 @@ def kl_grid(p, q, cell):
     for density, name in ((first, "p"), (second, "q")):
         if density.min() < 0:
             raise ValueError(f"{name} has minimum {density.min():g}; needed: a density >= 0")
+    cell = _arrays.number(cell, "cell", above=0)
+    for density, name in ((first, "p"), (second, "q")):
+        mass = cell * density.sum((-2, -1))
+        if np.abs(mass - 1).max() > LARGEST_LOSS:
+            raise ValueError(f"{name} has the mass Σ {name}·cell = {mass.flat[np.abs(mass - 1).argmax()]:g}; needed: 1")
     _same_grid(first, second, "q")
-    return _like(p, scipy.special.rel_entr(first, second).sum((-2, -1)) * _arrays.number(cell, "cell", above=0))
+    return _like(p, scipy.special.rel_entr(first, second).sum((-2, -1)) * cell)
 
 
 def lyapunov(u, w, phi):
@@ -121,9 +130,11 @@ def frechet_distance(a, b, features=None):
     """Fréchet distance of two sets of images: `gaussian_frechet` of the moments of their features.
 
     `a`, `b`: images (n, H, W), at least two each. `features`: a function images -> (n, d); by default 64 features of a small classifier
-    of Fashion-MNIST (28×28, values in [−1, 1]). Biased upwards by about d²/n: compare at equal n only, and with the distance of two
-    sets of real images. Not monotone along VP: half-way it is above that of pure noise. Source: Heusel et al. 2017.
+    of Fashion-MNIST (28×28, values in [−1, 1], which is not checked). Biased upwards by about d²/n: compare at equal n only, and with
+    the distance of two sets of real images. Not monotone along VP: half-way it is above that of pure noise. Source: Heusel et al. 2017.
     """
+    if features is not None and not callable(features):
+        raise TypeError(f"features is {features!r}; needed: a function or None")
     moments = []
     for images, name in ((a, "a"), (b, "b")):
         if _arrays.image(images, name).ndim != 3 or len(images) < 2:
@@ -157,8 +168,10 @@ def gaussian_frechet(mean_a, cov_a, mean_b, cov_b):
 
 def _moment(value, name, axes):
     value = _arrays.Bridge.to(value)
-    if value.ndim != axes or not np.isfinite(value).all():
-        raise ValueError(f"{name} has shape {value.shape}; needed: {axes} axes, finite values")
+    if value.ndim != axes or value.size == 0:
+        raise ValueError(f"{name} has shape {value.shape}; needed: {'(d,)' if axes == 1 else '(d, d)'}, d >= 1")
+    if not np.isfinite(value).all():
+        raise ValueError(f"{name} contains NaN or inf; needed: finite values")
     if axes == 2:
         if value.shape[0] != value.shape[1] or np.abs(value - value.T).max() > 1e-6 * np.abs(value).max():
             raise ValueError(f"{name} has shape {value.shape} or is not symmetric; needed: a covariance")
@@ -168,13 +181,10 @@ def _moment(value, name, axes):
     return value
 
 
-def _precision(u):
-    return torch.finfo(u.dtype).eps if isinstance(u, torch.Tensor) else np.finfo(u.dtype).eps
-
-
 def _same_grid(u, other, name):
     if u.shape[-2:] != other.shape[-2:]:
         raise ValueError(f"{name} has grid {tuple(other.shape[-2:])}; needed: {tuple(u.shape[-2:])}")
+    _arrays.fitting(other.shape, u.shape, name)
 
 
 def _like(u, result):

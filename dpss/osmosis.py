@@ -247,7 +247,7 @@ def _single(drift):
 def _each(u, drift, move):
     """Apply `move`(columns, drift of one image) to the images that share a drift, and put the results together."""
     values, lead = Bridge.to(_arrays.image(u)), _drift(drift).shape[:-2]
-    if values.shape[-2:] != drift.shape[-2:] or values.shape[:len(lead)] != lead:
+    if values.shape[-2:] != drift.shape[-2:] or values.shape[:-2][:len(lead)] != lead:
         raise ValueError(f"drift has shape {drift.shape}; needed: the grid of u, {values.shape}, and its leading axes or none")
     result = np.empty_like(values)
     for place in np.ndindex(*lead):

@@ -34,10 +34,12 @@ class Mixture:
         if self.means.ndim != 3:
             raise ValueError(f"means has shape {tuple(self.means.shape)}; needed: (K, H, W)")
         basis.check(self.means.shape[-2:], "means")
-        weights = torch.as_tensor(weights, dtype=torch.float64)
+        try:
+            weights, std = (torch.as_tensor(x, dtype=torch.float64) for x in (weights, std))
+        except (TypeError, ValueError, RuntimeError):
+            raise TypeError(f"weights is {weights!r} and std {std!r}; needed: numbers") from None
         if weights.shape != self.means.shape[:1] or not (torch.isfinite(weights) & (weights >= 0)).all() or weights.sum() == 0:
-            raise ValueError(f"weights is {weights.tolist()}; needed: {len(self.means)} numbers >= 0, not all zero")
-        std = torch.as_tensor(std, dtype=torch.float64)
+            raise ValueError(f"weights is {_arrays.shown(weights)}; needed: {len(self.means)} numbers >= 0, not all zero")
         std = std[:, None, None] if std.ndim == 1 else std
         try:
             fits = torch.broadcast_shapes(std.shape, self.means.shape) == self.means.shape
@@ -50,11 +52,11 @@ class Mixture:
         self.std = std.expand(len(weights), *std.shape[-2:] if std.ndim > 1 else (1, 1))   # (K, 1 or H, 1 or W)
 
     def sample(self, n, generator=None):
-        """n images `(n, H, W)`, float64, on the device of the generator."""
-        n, device = _arrays.count(n, "n"), "cpu" if generator is None else generator.device
-        which = torch.multinomial(self.weights.to(device), n, replacement=True, generator=generator).to(self.means.device)
-        noise = torch.randn(n, *self.means.shape[1:], dtype=torch.float64, device=device, generator=generator)
-        return self.means[which] + self.basis.synthesise(self.std[which].to(noise) * noise.to(self.means.device))
+        """n images `(n, H, W)`, float64, on the device of the means; `generator`: a `torch.Generator` or None."""
+        n, device = _arrays.count(n, "n"), "cpu" if _arrays.generator(generator) is None else generator.device
+        which = torch.multinomial(self.weights.to(device), n, replacement=True, generator=generator)
+        noise = torch.randn(n, *self.means.shape[1:], dtype=torch.float64, device=device, generator=generator).to(self.means)
+        return self.means[which.to(self.means.device)] + self.basis.synthesise(self.std[which.to(self.std.device)].to(noise) * noise)
 
     def log_density(self, process, u, t):
         """log p_t(u) = log Σ_j w_j N(u; B⁻¹ α_t B m_j, v_j), v_j = α_t² s_j² + σ_t²: float64, batch-shaped.
@@ -164,7 +166,7 @@ class GaussianPrior(Mixture):
         """
         s, t = _arrays.times(s, "s"), _arrays.times(t, "t")
         if (s >= t).any():
-            raise ValueError(f"s is {s.tolist()}; needed: earlier than t = {t.tolist()}")
+            raise ValueError(f"s is {_arrays.shown(s)}; needed: earlier than t = {_arrays.shown(t)}")
         basis, step = self._common_basis(process), process.kernel(s, t)
         std_s, std_t = self.marginal(process, s).std, self.marginal(process, t).std
         ratio = torch.where(std_t > 0, std_s / std_t, 0.0)   # v_t = 0 only where U is not random at all
@@ -188,7 +190,7 @@ class Empirical:
 
     def sample(self, n, generator=None):
         """n images `(n, H, W)`, drawn with replacement, on their device; `generator`: a `torch.Generator` or None."""
-        device = "cpu" if generator is None else generator.device
+        device = "cpu" if _arrays.generator(generator) is None else generator.device
         which = torch.randint(len(self.images), (_arrays.count(n, "n"),), generator=generator, device=device)
         return self.images[which.to(self.images.device)]
 

@@ -24,7 +24,7 @@ class Process:
     """A forward process: (B U_t)_k = α_t(k) (B U_0)_k + σ_t(k) ε_k. Immutable.
 
     `basis`: the `Basis` in which it acts mode by mode. `log_signal`, `noise`: callables that take a float64 tensor
-    t of shape `t.shape + (1, 1)` and return log α_t and σ_t, broadcasting against it and (H, W); they must stay
+    of times, with two more axes of length one, and return log α_t and σ_t, broadcasting against it and (H, W); they must stay
     in torch, because `sde` differentiates them. log α may be −∞ at t = 1 only. `name`: for tables and messages.
 
     It is Markov iff the signal-to-noise ratio α²/σ² rises in no mode; `kernel` refuses a pair of times between
@@ -108,12 +108,13 @@ class Process:
         """The Markov chain from `u0` at increasing `times`, step by step: `(len(times), *u0.shape)`.
 
         The first state is drawn from p(u_t | u_0) at times[0], each other from `kernel` and the one before it; `generator` as in `sample`.
+        No gradient passes through a path.
         """
         u0, times = self._image(u0, "u0"), _arrays.times(times, "times")
         if times.ndim != 1 or len(times) == 0 or (times.diff() <= 0).any():
-            raise ValueError(f"times is {times.tolist()}; needed: one or more increasing times")
-        modes = self._analyse(u0)
-        states = torch.empty(len(times), *modes.shape, dtype=modes.dtype, device=modes.device).normal_(generator=generator)
+            raise ValueError(f"times is {_arrays.shown(times)}; needed: one or more increasing times")
+        modes = self._analyse(u0.detach())
+        states = modes.new_empty(len(times), *modes.shape).normal_(generator=_arrays.generator(generator))
         combine(self.signal(times[0]), modes, self.noise(times[0]), states[0], out=states[0])
         for first in range(0, len(times) - 1, TOGETHER):
             moments = times[first:first + TOGETHER + 1]
@@ -125,8 +126,12 @@ class Process:
     def steady_state(self, shape, dtype=None):
         """The law at t = 1 from u_0 = 0: mean 0, std σ_1, for images of `shape` (..., H, W) and `dtype`.
 
-        Heat forgets all but the mean: it has one such law per mean grey value.
+        Heat forgets at most all but the mean: start its way back from `sample(images, 1.0)`.
         """
+        try:
+            shape, dtype = tuple(shape), torch.get_default_dtype() if dtype is None else torch.empty(0, dtype=dtype).dtype
+        except TypeError:
+            raise TypeError(f"shape is {shape!r} and dtype {dtype!r}; needed: (..., H, W) and a torch.dtype or None") from None
         sides = tuple(_arrays.count(n, f"shape[{i}]") for i, n in enumerate(shape))
         if len(sides) < 2:
             raise ValueError(f"shape is {sides}; needed: at least (H, W)")
@@ -142,6 +147,7 @@ class Process:
         would be negative: the signal-to-noise ratio rises, no Markov chain has these marginals.
         """
         s, t = _arrays.times(s, "s"), _arrays.times(t, "t")
+        _arrays.fitting(s.shape, t.shape, "s")
         if (s > t).any():
             raise ValueError(f"s is {_first(s, s > t)}; needed: no later than t = {_first(t, s > t)}")
         log_s, log_t, std_s, std_t = self.log_signal(s), self.log_signal(t), self.noise(s), self.noise(t)
@@ -204,7 +210,7 @@ class Process:
         log_rate, std_rate = self._rate("log_signal", t), self._rate("noise", t)
         g2 = 2 * std * std_rate - 2 * log_rate * std ** 2
         if not (torch.isfinite(log_rate).all() and torch.isfinite(g2).all()):
-            raise ValueError(f"t is {t.tolist()}; needed: times at which the coefficients of {self.name!r} are finite")
+            raise ValueError(f"t is {_arrays.shown(t)}; needed: times at which the coefficients of {self.name!r} are finite")
         return log_rate, g2
 
     def flow(self, t):
@@ -215,7 +221,7 @@ class Process:
         t = _arrays.times(t)
         std, signal = self.noise(t), self.signal(t)
         if (std == 0).any():
-            raise ValueError(f"t = {t.tolist()} has noise level σ = 0; needed: σ > 0, else there is no density")
+            raise ValueError(f"t = {_arrays.shown(t)} has noise level σ = 0; needed: σ > 0, else there is no density")
         # α' = α (log α)' is 0 · ∞ where α = 0, at t = 1; just before, it is finite and the same to 9 digits
         before = torch.where((signal == 0).any(-1).any(-1), END, t)
         slope = self.signal(before) * self._rate("log_signal", before)

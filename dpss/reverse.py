@@ -54,7 +54,7 @@ def step(process, denoised, u, s, t, churn=1.0, generator=None):
         raise ValueError(f"denoised has shape {tuple(denoised.shape)}; needed: {tuple(u.shape)}, that of u")
     s, t = _arrays.times(s, "s"), _arrays.times(t, "t")
     if (s >= t).any():
-        raise ValueError(f"s is {s.tolist()}; needed: earlier than t = {t.tolist()}")
+        raise ValueError(f"s is {_arrays.shown(s)}; needed: earlier than t = {_arrays.shown(t)}")
     kernel, std_s, std_t = process.kernel(s, t), process.noise(s), process.noise(t)
     ratio = torch.where(std_t > 0, std_s / std_t, 0.0)
     # √(σ_s² − η²σ̃²) = σ_s √(1 − η² + η² (α_{t|s} σ_s/σ_t)²): the difference would lose digits where σ̃ ≈ σ_s
@@ -129,7 +129,7 @@ def inpaint(process, denoiser, known, mask, times, churn=1.0, generator=None, pa
         raise ValueError("mask is False everywhere; needed: at least one known pixel")
     times = _arrays.times(times, "times")
     if times.ndim != 1 or len(times) == 0 or times[-1] != 0:
-        raise ValueError(f"times is {times.tolist()}; needed: decreasing times that end at 0")
+        raise ValueError(f"times is {_arrays.shown(times)}; needed: decreasing times that end at 0")
     mean = (known * inside).sum((-2, -1), keepdim=True) / inside.sum()
     start = process.sample(torch.where(inside, known, mean), times[0], generator)
 
@@ -143,7 +143,7 @@ def _walk(process, denoiser, u, times, move, path, progress):
     """The loop of all samplers: `move(state, denoised, s, t)` takes the state from t to s < t."""
     u, times = _process(process)._image(u, "u"), _arrays.times(times, "times")
     if times.ndim != 1 or len(times) < 2 or (times.diff() >= 0).any():
-        raise ValueError(f"times is {times.tolist()}; needed: two or more decreasing times")
+        raise ValueError(f"times is {_arrays.shown(times)}; needed: two or more decreasing times")
     if not callable(denoiser):
         raise TypeError(f"denoiser is a {type(denoiser).__name__}; needed: a function D(u, t)")
     times, states = times.tolist(), [u]
@@ -180,4 +180,4 @@ def _share(churn):
 
 
 def _noise(modes, generator):
-    return torch.randn(modes.shape, dtype=modes.dtype, device=modes.device, generator=generator)
+    return torch.randn(modes.shape, dtype=modes.dtype, device=modes.device, generator=_arrays.generator(generator))

@@ -14,7 +14,7 @@ from dpss.osmosis import (
 )
 from dpss.osmosis import step_limit as osmosis_limit
 from dpss.priors import Empirical, GaussianPrior, Mixture
-from dpss.processes import Gaussian, Process
+from dpss.processes import Gaussian, Kernel, Process
 
 good, other = np.full((3, 4), 0.5), np.linspace(0.1, 0.9, 12).reshape(3, 4)
 mask = np.zeros((3, 4), bool)
@@ -67,8 +67,8 @@ TAKES_IMAGE = {
     "clone foreground": ("foreground", lambda u: clone(good, u, mask)),
     "compress": ("u", lambda u: compress(u, mask)),
     "entropy": ("u", lambda u: measures.entropy(u)),
-    "kl_grid p": ("p", lambda u: measures.kl_grid(u, like(u), 1.0)),
-    "kl_grid q": ("q", lambda u: measures.kl_grid(like(u), u, 1.0)),
+    "kl_grid p": ("p", lambda u: measures.kl_grid(u, like(u), 1 / 6)),
+    "kl_grid q": ("q", lambda u: measures.kl_grid(like(u), u, 1 / 6)),
     "lyapunov u": ("u", lambda u: measures.lyapunov(u, like(u), abs)),
     "lyapunov w": ("w", lambda u: measures.lyapunov(like(u), u, abs)),
     "marginal": ("u0", lambda u: p.marginal(u, 0.5)),
@@ -331,7 +331,7 @@ OTHER = {
     "kl_grid, negative density": ("p", lambda: measures.kl_grid(bump(-0.5), good, 1.0)),
     "kl_grid, negative reference": ("q", lambda: measures.kl_grid(good, bump(-0.5), 1.0)),
     "kl_grid, cell": ("cell", lambda: measures.kl_grid(good, good, 0.0)),
-    "kl_grid, two grids": ("q", lambda: measures.kl_grid(good, good.T.copy(), 1.0)),
+    "kl_grid, two grids": ("q", lambda: measures.kl_grid(good, good.T.copy(), 1 / 6)),
     "lyapunov, zero steady state": ("w", lambda: measures.lyapunov(good, bump(0.0), abs)),
     "lyapunov, two grids": ("w|u", lambda: measures.lyapunov(good, good.T.copy(), abs)),
     "lyapunov, no function": ("phi", lambda: measures.lyapunov(good, good, 2.0)),
@@ -464,3 +464,66 @@ def test_a_message_says_what_it_got_and_what_it_needs():
     message = refuses("steps", lambda: evolve(good, flat, 10.0, scheme="explicit", steps=10))
     assert "40" in message or "0.25" in message  # the bound is 1/4: forty steps would do
     assert "0.6" in refuses("s", lambda: p.kernel(0.6, 0.5))
+
+
+# What a new reader of the library tripped over.
+Y = np.ones((5, 3, 4)) / 12
+MORE = {
+    "sample, a seed": ("generator", lambda: vp().sample(good, 0.5, generator=0)),
+    "path, a seed": ("generator", lambda: vp().path(good, [0.1, 0.5], generator=0)),
+    "law, a seed": ("generator", lambda: normal.sample(generator=np.random.default_rng(0))),
+    "prior, a seed": ("generator", lambda: data.sample(2, 0)),
+    "training set, a seed": ("generator", lambda: training.sample(2, 0)),
+    "reverse, a seed": ("generator", lambda: reverse.sample(vp(), half, good, [0.5, 0.1], generator=0)),
+    "log_prob, another batch": ("u", lambda: vp().marginal(torch.zeros(3, 3, 4), 0.5).log_prob(torch.zeros(5, 3, 4))),
+    "kl, another batch": ("other", lambda: vp().marginal(torch.zeros(3, 3, 4), 0.5).kl(vp().marginal(torch.zeros(5, 3, 4), 0.5))),
+    "kernel, two and three times": ("s", lambda: vp().kernel([0.1, 0.2], [0.3, 0.4, 0.5])),
+    "compose, two and three times": ("earlier", lambda: vp().kernel([0.3, 0.4], [0.5, 0.6]) @ vp().kernel([0.1, 0.1, 0.1], [0.3, 0.4, 0.5])),
+    "lyapunov, two batches": ("w", lambda: measures.lyapunov(np.ones((5, 3, 4)), np.ones((3, 3, 4)), abs)),
+    "kl_grid, two batches": ("q", lambda: measures.kl_grid(Y, Y[:3], 1.0)),
+    "kl_grid, no density": ("q", lambda: measures.kl_grid(Y, 3 * Y, 1.0)),
+    "kl_grid, another cell": ("p", lambda: measures.kl_grid(Y, Y, 0.5)),
+    "kernel by hand, basis": ("basis", lambda: Kernel(0.5, 0.1, "pixels")),
+    "kernel by hand, negative": ("std", lambda: Kernel(0.5, -0.1, Pixels())),
+    "kernel by hand, text": ("gain", lambda: Kernel("half", 0.1, Pixels())),
+    "gaussian, text": ("std", lambda: Gaussian(torch.zeros(3, 4), "a", Pixels())),
+    "gaussian, std per column": ("std", lambda: Gaussian(torch.zeros(3, 4), np.ones(4), Pixels())),
+    "steady_state, a number": ("shape", lambda: vp().steady_state(28)),
+    "steady_state, dtype of NumPy": ("dtype", lambda: vp().steady_state((3, 4), np.float32)),
+    "entropy, a number for the range": ("range", lambda: measures.entropy(good, range=2)),
+    "frechet_distance, a name": ("features", lambda: measures.frechet_distance(batch(good), batch(good), features="inception")),
+    "gaussian_frechet, empty": ("mean_a", lambda: measures.gaussian_frechet([], np.zeros((0, 0)), [], np.zeros((0, 0)))),
+    "mixture, text": ("weights", lambda: Mixture("ab", batch(good), 1.0, Pixels())),
+    "mixture, no std": ("std", lambda: Mixture([1, 1], batch(good), None, Pixels())),
+    "evolve, three drifts for one image": ("drift", lambda: evolve(np.ones((3, 5)), canonical_drift(np.ones((3, 3, 5))), 1.0)),
+    "clone, no mask": ("mask", lambda: clone(good, other, None)),
+    "t, text": ("t", lambda: nonlinear(good, "5", 0.1)),
+    "beta, text": ("beta_min", lambda: vp("0.1")),
+}
+
+
+@pytest.mark.parametrize("case", MORE)
+def test_slips_are_refused_by_name(case):
+    refuses(*MORE[case])
+
+
+def test_messages_stay_short():
+    many = np.linspace(0, 1, 1001)
+    for call in (lambda: reverse.sample(vp(), half, good, many), lambda: vp().path(good, many[::-1].copy()), lambda: vp_discrete(2 * many),
+                 lambda: certify(vp(), (3, 4), times=many[::-1].copy()), lambda: data.reverse_kernel(vp(), many, 0.0 * many),
+                 lambda: reverse.inpaint(vp(), half, good, ~mask, many), lambda: Mixture(-many, np.ones((1001, 3, 4)), 1.0, Pixels())):
+        with pytest.raises(ValueError) as refusal:
+            call()
+        assert len(str(refusal.value)) < 300 and "..." in str(refusal.value)
+
+
+def test_messages_name_the_dtype_and_all_digits():
+    assert ">f8" in refuses("u0", lambda: vp().sample(good.astype(">f8"), 0.5))
+    assert "1.000000000001" in refuses("t", lambda: vp().signal(1 + 1e-12))
+    assert "as_positive" in refuses("guidance", lambda: canonical_drift(bump(-1.0)))
+
+
+def test_rounding_of_filters_is_no_bad_input():
+    almost = homogeneous(np.ones((65, 97), np.float32), 3.0)
+    assert images.as_positive(almost).max() <= 1
+    assert np.isfinite(nonlinear(good, 1e-9, 0.1)).all() and np.isfinite(edge_enhancing(good, 1e-12, 0.1)).all()
