@@ -68,17 +68,19 @@ class Certificate:
 def certify(process, shape, times=None):
     """Test the scale-space properties of a process on images of `shape` (H, W), at 204 times in [0, 1] or at `times`.
 
-        initial state         α_0 = 1, σ_0 = 0
-        markov                the signal-to-noise ratio rises in no mode (Theorem 1)
-        semigroup             K_{t|s} K_{s|r} = K_{t|r}
-        conditional entropy   H(U_t | U_0) never falls
-        mutual information    I(U_0; U_t) never rises
-        divergence            KL(p_t ‖ q_t) of two evolutions never rises
-        kl to normal          KL(p_t ‖ N(0, I)) never rises: N(0, I) is invariant
-        flips, rotations      the process commutes with them; by 90°, on non-square grids 180°
-        permutations, sign    the same for all permutations of pixels, and for u → −u
-        steady state          at t = 1 nothing is left of u_0: α_1 < 0.01, but in modes that
-                              do not move at all for t > 0 (the mean of heat)
+        initial state        α_0 = 1, σ_0 = 0
+        markov               the signal-to-noise ratio rises in no mode (Theorem 1)
+        semigroup            K_{t|s} K_{s|r} = K_{t|r}
+        conditional entropy  H(U_t | U_0) never falls
+        mutual information   I(U_0; U_t) never rises
+        divergence           KL(p_t ‖ q_t) of two evolutions never rises
+        kl to normal         KL(p_t ‖ N(0, I)) never rises: N(0, I) is invariant
+        flips                both commute with the process
+        rotations            by 90° commute, by 180° where the grid is no square
+        permutations         of pixels commute, all of them
+        sign                 u → −u commutes
+        steady state         at t = 1 nothing is left of u_0: α_1 < 0.01, but in
+                             modes that do not move for t > 0 (the mean of heat)
 
     Returns a `Certificate`. A defect is in nats for entropies and divergences, a rise of log SNR for markov, else a difference of
     coefficients, for symmetries relative. A process that is not Markov is reported, not refused. A violation between the times stays
