@@ -621,3 +621,119 @@ def test_noise_of_vp_at_tiny_times_keeps_its_digits():
         assert math.isclose(float(vp().noise(t)), math.sqrt(integral * (1 - integral / 2)), rel_tol=1e-9)
         assert math.isclose(float(vp_cosine().noise(t)), math.sin(math.pi * t / 2), rel_tol=1e-9)
         assert math.isclose(float(vp().kernel(0.5, 0.5 + t).std) ** 2, (0.1 + 19.9 * 0.5) * t, rel_tol=1e-4 if t < 1e-8 else 1e-3)
+
+
+# --- scalar processes: VE, sub-VP and the clock ------------------------------------------------------------------------
+
+
+def lumps(u, variance, gain=1.0):
+    """Density of a mixture of two normal laws, scaled by the gain, plus noise of a variance."""
+    parts = ((0.3, -0.8, 0.2), (0.7, 0.5, 0.15))
+    return sum(w * np.exp(-((u - gain * m) ** 2) / (2 * (gain**2 * s**2 + variance))) / math.sqrt(2 * math.pi * (gain**2 * s**2 + variance))
+               for w, m, s in parts)
+
+
+@pytest.mark.parametrize("t", [0.35, 0.5, 0.6])
+def test_ve_is_homogeneous_diffusion_of_the_density(t):
+    errors = []
+    for h in (0.02, 0.01):
+        u = np.arange(-12, 12 + h / 2, h)
+        variance = float(ve().noise(t)) ** 2
+        filtered = homogeneous(lumps(u, 0.0)[None], variance / 2 / h**2)[0]
+        errors.append(np.abs(filtered - lumps(u, variance)).max())
+    assert errors[1] < 1e-3 and 3.7 < errors[0] / errors[1] < 4.3   # second order in the spacing
+    shrunk = lumps(u, float(vp().noise(t)) ** 2, float(vp().signal(t)))
+    assert np.abs(homogeneous(lumps(u, 0.0)[None], float(vp().noise(t)) ** 2 / 2 / h**2)[0] - shrunk).max() > 0.05
+
+
+@pytest.mark.parametrize("family", [ve, vp, sub_vp])
+@pytest.mark.parametrize("t", [0.3, 0.5, 0.6])
+def test_de_bruijn_entropy_changes_by_the_drift_and_half_the_fisher_information(family, t):
+    """dH/dt = N f + ½ g² J (theory N3); for VE f = 0."""
+    process, u = family(), np.linspace(-12, 12, 48001)
+
+    def density(t):
+        return np.maximum(lumps(u, float(process.noise(t)) ** 2, float(process.signal(t))), 1e-300)
+
+    def entropy(t):
+        return -(density(t) * np.log(density(t))).sum() * 24 / 48000
+
+    p = density(t)
+    fisher = (np.gradient(p, u) ** 2 / p).sum() * 24 / 48000
+    f, g2 = (float(c) for c in process.sde(t))
+    rate = (entropy(t + 1e-4) - entropy(t - 1e-4)) / 2e-4
+    assert math.isclose(rate, f + g2 * fisher / 2, rel_tol=1e-4, abs_tol=1e-5)
+    if family is ve:
+        assert rate > 0.1
+
+
+def test_ve_ends_at_the_stated_divergence_and_has_no_limit():
+    u = torch.as_tensor(image((28, 28)))
+    for sigma_max in (5.0, 50.0):
+        law = ve(sigma_max=sigma_max).marginal(u, 1.0)
+        apart = float(law.kl(Gaussian(torch.zeros_like(u), law.std, Pixels())))
+        assert math.isclose(apart, float((u**2).sum()) / (2 * (sigma_max**2 - 1e-4)), rel_tol=1e-9)
+        assert apart <= 784 / (2 * (sigma_max**2 - 1e-4))
+    peaks = [float(ve(sigma_max=s).marginal(u, 1.0).log_prob(u)) for s in (5.0, 50.0, 500.0)]
+    assert peaks[0] > peaks[1] > peaks[2]   # the largest density falls without bound
+
+
+def test_scalar_processes_commute_with_orthogonal_maps_and_ve_with_shifts():
+    u, c = torch.as_tensor(image(SHAPE)), torch.as_tensor(noise(SHAPE, 2))
+    for process in (ve(), vp(), sub_vp()):
+        for seed in range(3):
+            assert defect(process, SHAPE, orthogonal(20, seed)) < 1e-12 * max(1, float(process.noise(0.6)) ** 2)
+        moved = process.marginal(u + c, 0.4).mean - process.marginal(u, 0.4).mean - c
+        assert (moved.abs().max() < 1e-12) == (process.name == "ve")
+    assert defect(ve(), SHAPE, 2 * np.eye(20)) > 0.1
+
+
+def test_sub_vp_dips_to_three_quarters_of_the_variance():
+    t = torch.linspace(0, 1, 2001, dtype=torch.float64)
+    v = (sub_vp().signal(t) ** 2 + sub_vp().noise(t) ** 2).flatten()
+    assert abs(float(v.min()) - 0.75) < 1e-5 and abs(float(t[v.argmin()]) - 0.2589) < 1e-3
+    kl = 0.5 * (v - 1 - v.log())
+    assert abs(float(kl.max()) - 0.5 * (math.log(4 / 3) - 0.25)) < 1e-6 and kl[0] == 0 and kl[-1] < 1e-4
+
+
+@pytest.mark.parametrize("family", [ve, sub_vp, vp_cosine])
+def test_equal_log_snr_makes_scalar_processes_equal_up_to_scale(family):
+    other = family()
+
+    def when(log_snr):
+        low, high = 0.0, 1.0
+        for _ in range(60):
+            middle = (low + high) / 2
+            low, high = (middle, high) if float(other.log_snr(middle)) > log_snr else (low, middle)
+        return high
+
+    times = [0.05, 0.2, 0.5]
+    theirs = [when(float(vp().log_snr(t))) for t in times]
+    scale = [float(other.signal(b) / vp().signal(a)) for a, b in zip(times, theirs)]
+    for i in range(2):
+        mine, step = vp().kernel(times[i], times[i + 1]), other.kernel(theirs[i], theirs[i + 1])
+        assert math.isclose(scale[i + 1] / scale[i] * float(mine.gain), float(step.gain), rel_tol=1e-9)
+        assert math.isclose(scale[i + 1] * float(mine.std), float(step.std), rel_tol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["vp", "sub_vp", "ve"])
+def test_euler_maruyama_tends_to_the_process_with_order_one(name):
+    process, errors = FAMILIES[name](), []
+    for m in (1000, 2000):
+        f, g2 = (c.flatten().numpy() / m for c in process.sde(torch.arange(m, dtype=torch.float64) / m))
+        gain, variance = 1.0, 0.0
+        for drift, added in zip(f, g2):
+            gain, variance = (1 + drift) * gain, (1 + drift) ** 2 * variance + added
+        errors.append((abs(gain - float(process.signal(1.0))), abs(variance / float(process.noise(1.0)) ** 2 - 1)))
+    assert 1.9 < errors[0][1] / errors[1][1] < 2.1
+    assert errors[1][0] == 0 if name == "ve" else 1.9 < errors[0][0] / errors[1][0] < 2.1
+
+
+def test_euler_maruyama_never_arrives_where_the_drift_is_infinite():
+    """The cosine schedule, singular at t = 1: the last step adds the variance h g² ≈ 2, whatever h is."""
+    for m in (100, 5000):
+        f, g2 = (c.flatten().numpy() / m for c in vp_cosine().sde(torch.arange(m, dtype=torch.float64) / m))
+        variance = 0.0
+        for drift, added in zip(f, g2):
+            variance = (1 + drift) ** 2 * variance + added
+        assert abs(variance - 2) < 1e-2
