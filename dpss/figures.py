@@ -11,6 +11,7 @@ import itertools
 import matplotlib
 import matplotlib.backends.backend_agg
 import matplotlib.figure
+import matplotlib.ticker
 import numpy as np
 import torch
 from PIL import Image
@@ -132,6 +133,9 @@ def curves(x, ys, xlabel, ylabel, logx=False, logy=False, title=None):
             raise ValueError(f"ys[{label!r}] has shape {values.shape}; needed: {x.shape}, that of x")
         ax.plot(x, values, label=label)
     ax.set(xlabel=xlabel, ylabel=ylabel, xscale="log" if logx else "linear", yscale="log" if logy else "linear", title=title or "")
+    for axis, (low, high), log in ((ax.xaxis, ax.get_xlim(), logx), (ax.yaxis, ax.get_ylim(), logy)):
+        if log and high > 30 * low:   # powers of ten alone: labels between them would overlap
+            axis.set_minor_formatter(matplotlib.ticker.NullFormatter())
     if len(ys) > 1:
         fig.legend(loc="outside lower center", frameon=False, fontsize=12, ncols=2 if len(ys) < 5 else 3)
     fig.alt = (f"{title + ': ' if title else ''}{ylabel} over {xlabel} from {_number(x.min())} to {_number(x.max())}. "
