@@ -11,7 +11,6 @@ import itertools
 import matplotlib
 import matplotlib.backends.backend_agg
 import matplotlib.figure
-import matplotlib.ticker
 import numpy as np
 import torch
 from PIL import Image
@@ -135,7 +134,7 @@ def curves(x, ys, xlabel, ylabel, logx=False, logy=False, title=None):
     ax.set(xlabel=xlabel, ylabel=ylabel, xscale="log" if logx else "linear", yscale="log" if logy else "linear", title=title or "")
     for axis, (low, high), log in ((ax.xaxis, ax.get_xlim(), logx), (ax.yaxis, ax.get_ylim(), logy)):
         if log and high > 30 * low:   # powers of ten alone: labels between them would overlap
-            axis.set_minor_formatter(matplotlib.ticker.NullFormatter())
+            axis.set_minor_formatter("")
     if len(ys) > 1:
         fig.legend(loc="outside lower center", frameon=False, fontsize=12, ncols=2 if len(ys) < 5 else 3)
     fig.alt = (f"{title + ': ' if title else ''}{ylabel} over {xlabel} from {_number(x.min())} to {_number(x.max())}. "
