@@ -42,5 +42,6 @@ def rows():
 
 
 def given(process, u, t, epsilon):
-    """α u + σ ε with the library's own coefficients and products."""
-    return dpss.laws.combine(process.signal(t), u, process.noise(t), epsilon)
+    """α u + σ ε with the library's own coefficients; the noise is kept."""
+    gain, std = (c[:, None].to(u) for c in (process.signal(t), process.noise(t)))
+    return (std * epsilon).addcmul_(gain, u)

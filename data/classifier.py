@@ -8,10 +8,8 @@ sources.toml is that of the shipped file. The file is written whole, after train
 """
 import argparse
 import hashlib
-import io
 import pathlib
 import tomllib
-import zipfile
 
 import numpy as np
 import torch

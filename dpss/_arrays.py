@@ -77,6 +77,13 @@ def fitting(shape, other, name):
         raise ValueError(f"{name} has shape {tuple(shape)}; needed: what fits {tuple(other)}") from None
 
 
+def same_grid(u, other, name):
+    """ValueError, naming `other`, unless it has the grid of the image `u` and batch axes that broadcast against those of u."""
+    if other.shape[-2:] != u.shape[-2:]:
+        raise ValueError(f"{name} has grid {tuple(other.shape[-2:])}; needed: {tuple(u.shape[-2:])}")
+    fitting(other.shape, u.shape, name)
+
+
 def times(t, name="t", latest=1.0):
     """`t` as a float64 tensor on the CPU with values in [0, latest]."""
     try:

@@ -15,10 +15,10 @@ def scale(coefficients, modes):
     return _arrays.spread(coefficients, modes.shape).to(modes) * modes
 
 
-def combine(gain, modes, std, noise, out=None):
-    """gain · modes + std · noise, coefficients as in `scale`; `out` may be the noise itself: fresh memory costs more than the sum."""
-    result = torch.mul(_arrays.spread(std, noise.shape).to(noise), noise, out=out)
-    return result.addcmul_(_arrays.spread(gain, noise.shape).to(noise), modes)
+def combine(gain, modes, std, noise):
+    """gain · modes + std · noise in place of the noise, coefficients as in `scale`: fresh memory would cost more than the sum."""
+    std, gain = (_arrays.spread(c, noise.shape).to(noise) for c in (std, gain))
+    return noise.mul_(std).addcmul_(gain, modes)
 
 
 def draw(gain, modes, std, generator=None):
@@ -26,6 +26,7 @@ def draw(gain, modes, std, generator=None):
 
     On a CPU block by block along the first axis: noise that is used while it is in the cache costs little more than drawing it.
     """
+    generator = _arrays.generator(generator)
     gain, std = (_arrays.spread(c, modes.shape).to(modes) for c in (gain, std))
     shape = torch.broadcast_shapes(gain.shape, std.shape, modes.shape)
     result = modes.new_empty(shape)
@@ -33,7 +34,7 @@ def draw(gain, modes, std, generator=None):
     for first in range(0, shape[0], rows):
         part = slice(first, first + rows)
         g, m, s = (x[part] if x.ndim == len(shape) and len(x) > 1 else x for x in (gain, modes, std))
-        result[part].normal_(generator=_arrays.generator(generator)).mul_(s).addcmul_(g, m)
+        combine(g, m, s, result[part].normal_(generator=generator))
     return result
 
 
@@ -109,9 +110,7 @@ class Gaussian:
         return torch.log(self.std).expand(self.mean.shape).sum((-2, -1)) + self.basis.log_abs_det
 
     def _fitting(self, u, name):
-        if u.shape[-2:] != self.mean.shape[-2:]:
-            raise ValueError(f"{name} has grid {tuple(u.shape[-2:])}; needed: {tuple(self.mean.shape[-2:])}")
-        _arrays.fitting(u.shape, self.mean.shape, name)
+        _arrays.same_grid(self.mean, u, name)
         return u
 
 

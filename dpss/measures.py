@@ -89,7 +89,7 @@ def kl_grid(p, q, cell):
         mass = cell * density.sum((-2, -1))
         if np.abs(mass - 1).max() > LARGEST_LOSS:
             raise ValueError(f"{name} has the mass Σ {name}·cell = {mass.flat[np.abs(mass - 1).argmax()]:g}; needed: 1")
-    _same_grid(first, second, "q")
+    _arrays.same_grid(first, second, "q")
     return _like(p, scipy.special.rel_entr(first, second).sum((-2, -1)) * cell)
 
 
@@ -105,7 +105,7 @@ def lyapunov(u, w, phi):
     if not callable(phi):
         raise TypeError(f"phi is {phi!r}; needed: a function")
     u64, w64 = (_like(u, _arrays.Bridge.to(x)) for x in (u, w))
-    _same_grid(u64, w64, "w")
+    _arrays.same_grid(u64, w64, "w")
     return (w64 * phi(u64 / w64)).sum((-2, -1))
 
 
@@ -179,12 +179,6 @@ def _moment(value, name, axes):
         if least < -1e-6 * np.abs(value).max():
             raise ValueError(f"{name} has the eigenvalue {least:g}; needed: a covariance, eigenvalues >= 0")
     return value
-
-
-def _same_grid(u, other, name):
-    if u.shape[-2:] != other.shape[-2:]:
-        raise ValueError(f"{name} has grid {tuple(other.shape[-2:])}; needed: {tuple(u.shape[-2:])}")
-    _arrays.fitting(other.shape, u.shape, name)
 
 
 def _like(u, result):

@@ -115,12 +115,12 @@ class Process:
             raise ValueError(f"times is {_arrays.shown(times)}; needed: one or more increasing times")
         modes = self._analyse(u0.detach())
         states = modes.new_empty(len(times), *modes.shape).normal_(generator=_arrays.generator(generator))
-        combine(self.signal(times[0]), modes, self.noise(times[0]), states[0], out=states[0])
+        combine(self.signal(times[0]), modes, self.noise(times[0]), states[0])
         for first in range(0, len(times) - 1, TOGETHER):
             moments = times[first:first + TOGETHER + 1]
             step = self.kernel(moments[:-1], moments[1:])
             for i, (gain, std) in enumerate(zip(step.gain, step.std), first + 1):
-                combine(gain, states[i - 1], std, states[i], out=states[i])
+                combine(gain, states[i - 1], std, states[i])
         return self._synthesise(states)
 
     def steady_state(self, shape, dtype=None):
@@ -129,9 +129,11 @@ class Process:
         Heat forgets at most all but the mean: start its way back from `sample(images, 1.0)`.
         """
         try:
-            shape, dtype = tuple(shape), torch.get_default_dtype() if dtype is None else torch.empty(0, dtype=dtype).dtype
+            shape = tuple(shape)
         except TypeError:
-            raise TypeError(f"shape is {shape!r} and dtype {dtype!r}; needed: (..., H, W) and a torch.dtype or None") from None
+            raise TypeError(f"shape is {shape!r}; needed: (..., H, W)") from None
+        if not isinstance(dtype, (torch.dtype, type(None))):
+            raise TypeError(f"dtype is {dtype!r}; needed: a torch.dtype or None")
         sides = tuple(_arrays.count(n, f"shape[{i}]") for i, n in enumerate(shape))
         if len(sides) < 2:
             raise ValueError(f"shape is {sides}; needed: at least (H, W)")
@@ -172,7 +174,7 @@ class Process:
         `u0`, `ut`: images (..., H, W). Finite also where σ²_{t|s} = 0; where σ_t = 0, and at s = 0, it is the point mass at α_s u_0.
         """
         u0, ut = self._image(u0, "u0"), self._image(ut, "ut")
-        _same_grid(u0, ut, "ut")
+        _arrays.same_grid(u0, ut, "ut")
         s, t = _arrays.times(s, "s"), _arrays.times(t, "t")
         if (s >= t).any():
             raise ValueError(f"s is {_first(s, s >= t)}; needed: earlier than t = {_first(t, s >= t)}")
@@ -192,7 +194,7 @@ class Process:
         Raises ValueError where σ_t = 0: there is no density then.
         """
         denoised, u = self._image(denoised, "denoised"), self._image(u, "u")
-        _same_grid(u, denoised, "denoised")
+        _arrays.same_grid(u, denoised, "denoised")
         std = self.noise(t)
         if (std == 0).any():
             raise ValueError(f"t = {t} has noise level σ = 0; needed: σ > 0, else there is no density")
@@ -252,12 +254,3 @@ def _first(times, where):
     """The first of the times at which `where` holds, for messages."""
     times, where = torch.broadcast_tensors(times, where)
     return f"{times[where].flatten()[0].item():g}"
-
-
-def _same_grid(u, other, name):
-    if u.shape[-2:] != other.shape[-2:]:
-        raise ValueError(f"{name} has shape {tuple(other.shape)}; needed: the grid {tuple(u.shape[-2:])}")
-    try:
-        torch.broadcast_shapes(u.shape, other.shape)
-    except RuntimeError:
-        raise ValueError(f"{name} has shape {tuple(other.shape)}; needed: the batch of {tuple(u.shape)}") from None
