@@ -4,6 +4,8 @@ Every public function accepts an image `(..., H, W)`: the last two axes are spac
 `image` refuses what is not one, with a message that names the argument, what it got and what it needs;
 `Bridge` takes NumPy arrays and tensors to float64 NumPy and back to the kind, dtype and device they came from.
 """
+import math
+
 import numpy as np
 import torch
 
@@ -37,7 +39,7 @@ def _finite(u):
     """Whether no value is NaN or inf. A sum alone tells, unless it overflows: one pass over the image and no copy."""
     if isinstance(u, torch.Tensor):
         u = u.detach()
-        return bool(torch.isfinite(u.sum())) or bool(torch.isfinite(u).all())
+        return math.isfinite(u.sum().item()) or bool(torch.isfinite(u).all())
     with np.errstate(over="ignore", invalid="ignore"):
         return bool(np.isfinite(np.vdot(u, u))) or bool(np.isfinite(u).all())
 
@@ -90,11 +92,17 @@ def times(t, name="t", latest=1.0):
         t = torch.as_tensor(t, dtype=torch.float64).cpu()
     except (TypeError, ValueError, RuntimeError):
         raise TypeError(f"{name} is {t!r}; needed: a time or a tensor of times") from None
-    if t.numel() and not (t.min() >= 0 and t.max() <= latest and t.max() < np.inf):   # NaN fails every comparison
+    least, largest = extent(t)
+    if not (least >= 0 and largest <= latest and largest < math.inf):   # NaN fails every comparison
         wrong = t[~((t >= 0) & (t <= latest) & torch.isfinite(t))]
         needed = f"times in [0, {latest:g}]" if np.isfinite(latest) else "finite times >= 0"
         raise ValueError(f"{name} holds {wrong.flatten()[0].item()!r}; needed: {needed}")
     return t
+
+
+def extent(values):
+    """(least, largest) of a tensor as floats, (nan, nan) where it holds NaN, (0, 0) where it is empty: one pass, no copy."""
+    return tuple(end.item() for end in values.aminmax()) if values.numel() else (0.0, 0.0)
 
 
 def spread(coefficients, shape, name="t"):

@@ -11,6 +11,8 @@ def evaluate(function, t, name, basis):
     value = function(t)
     if not isinstance(value, torch.Tensor):
         raise TypeError(f"{name} returns a {type(value).__name__}; needed: a torch tensor")
+    if value.shape == t.shape:
+        return value.to(torch.float64)
     try:
         shape = torch.broadcast_shapes(value.shape, t.shape)
         if shape[-2:] != (1, 1):

@@ -1,4 +1,5 @@
 """Gaussian laws of images, diagonal in a basis, and the linear-Gaussian kernels that carry one into another."""
+import itertools
 import math
 
 import torch
@@ -15,12 +16,6 @@ def scale(coefficients, modes):
     return _arrays.spread(coefficients, modes.shape).to(modes) * modes
 
 
-def combine(gain, modes, std, noise):
-    """gain · modes + std · noise in place of the noise, coefficients as in `scale`: fresh memory would cost more than the sum."""
-    std, gain = (_arrays.spread(c, noise.shape).to(noise) for c in (std, gain))
-    return noise.mul_(std).addcmul_(gain, modes)
-
-
 def draw(gain, modes, std, generator=None):
     """gain · modes + std · ε with fresh ε ~ N(0, I) from the `generator`, coefficients as in `scale`.
 
@@ -31,10 +26,9 @@ def draw(gain, modes, std, generator=None):
     shape = torch.broadcast_shapes(gain.shape, std.shape, modes.shape)
     result = modes.new_empty(shape)
     rows = max(1, BLOCK * shape[0] // result.numel()) if modes.device.type == "cpu" else shape[0]
-    for first in range(0, shape[0], rows):
-        part = slice(first, first + rows)
-        g, m, s = (x[part] if x.ndim == len(shape) and len(x) > 1 else x for x in (gain, modes, std))
-        combine(g, m, s, result[part].normal_(generator=generator))
+    parts = (x.expand(shape[0], *x.shape[1:]).split(rows) if x.ndim == len(shape) else itertools.repeat(x) for x in (gain, modes, std))
+    for first, g, m, s in zip(range(0, shape[0], rows), *parts):
+        result[first:first + rows].normal_(generator=generator).mul_(s).addcmul_(g, m)
     return result
 
 

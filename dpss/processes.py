@@ -13,7 +13,7 @@ import torch
 
 from . import _arrays, _coefficients
 from .bases import Basis, Pixels
-from .laws import Gaussian, Kernel, combine, draw, scale
+from .laws import Gaussian, Kernel, draw, scale
 
 START = 1e-12   # stands for 0⁺ in `sde`, where σ = 0 would divide 0 by 0
 TOGETHER = 64   # steps of a path whose coefficients are computed at once: few calls, and memory stays that of few images
@@ -64,7 +64,9 @@ class Process:
         """log α_t(k): shape `t.shape + (1, 1)` or `+ (H, W)`."""
         t = _arrays.times(t)
         value = _coefficients.evaluate(self._log_signal, t, "log_signal", self.basis)
-        if not (torch.isfinite(value.sum()) or ((value == -math.inf) & (t[..., None, None] == 1) | torch.isfinite(value)).all()):
+        least, largest = _arrays.extent(value)
+        if not (least > -math.inf and largest < math.inf) and not (
+                (value == -math.inf) & (t[..., None, None] == 1) | torch.isfinite(value)).all():
             raise ValueError("log_signal returns NaN or an infinite value; needed: finite, or -inf at t = 1 only")
         return value
 
@@ -75,7 +77,8 @@ class Process:
     def noise(self, t):
         """Noise level σ_t(k) ≥ 0, the standard deviation per mode."""
         value = _coefficients.evaluate(self._noise, _arrays.times(t), "noise", self.basis)
-        if not ((value >= 0).all() and torch.isfinite(value.sum())):
+        least, largest = _arrays.extent(value)
+        if not (least >= 0 and largest < math.inf):
             raise ValueError("noise returns a negative or non-finite value; needed: finite σ >= 0")
         return value
 
@@ -114,13 +117,13 @@ class Process:
         if times.ndim != 1 or len(times) == 0 or (times.diff() <= 0).any():
             raise ValueError(f"times is {_arrays.shown(times)}; needed: one or more increasing times")
         modes = self._analyse(u0.detach())
-        states = modes.new_empty(len(times), *modes.shape).normal_(generator=_arrays.generator(generator))
-        combine(self.signal(times[0]), modes, self.noise(times[0]), states[0])
+        states = modes.new_empty(len(times), *modes.shape)
+        states[0] = draw(self.signal(times[0]), modes, self.noise(times[0]), generator)
         for first in range(0, len(times) - 1, TOGETHER):
             moments = times[first:first + TOGETHER + 1]
             step = self.kernel(moments[:-1], moments[1:])
-            for i, (gain, std) in enumerate(zip(step.gain, step.std), first + 1):
-                combine(gain, states[i - 1], std, states[i])
+            for i, (gain, std) in enumerate(zip(step.gain.to(states), step.std.to(states)), first + 1):   # noise is used where it is cached
+                states[i].normal_(generator=generator).mul_(std).addcmul_(gain, states[i - 1])
         return self._synthesise(states)
 
     def steady_state(self, shape, dtype=None):

@@ -605,7 +605,8 @@ def test_a_long_path_does_not_depend_on_how_many_steps_are_computed_at_once(monk
         paths.append(process.path(u, times, torch.Generator().manual_seed(1)))
     for path in paths[1:]:
         torch.testing.assert_close(path, paths[0], rtol=1e-12, atol=1e-12)
-    fresh = torch.randn(150, 2, 3, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    generator = torch.Generator().manual_seed(1)
+    fresh = torch.stack([torch.randn(2, 3, 4, dtype=torch.float64, generator=generator) for _ in times])
     for i in (1, 63, 64, 65, 128, 149):   # and each step is its kernel
         kernel, basis = process.kernel(times[i - 1], times[i]), process.basis
         modes = kernel.gain * basis.analyse(paths[0][i - 1]) + kernel.std * fresh[i]
