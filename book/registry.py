@@ -1,4 +1,4 @@
-"""Sphinx extension: `{claims}` and `{notation}`, made from chapters/claims.toml and chapters/notation.toml."""
+"""Sphinx extension: `{claims}`, `{notation}` and `{crosswalk}`, made from claims.toml, notation.toml and crosswalk.toml in chapters/."""
 import pathlib
 import tomllib
 
@@ -38,16 +38,53 @@ class Claims(Registry):
 
 
 class Notation(Registry):
-    """The symbols as a table."""
+    """The symbols as tables: those that stay, those that are the same everywhere, those of a single page."""
     source = "notation.toml"
 
     def lines(self, table):
-        yield "| Symbol | Meaning | Shape | In code | First on |"
-        yield "|---|---|---|---|---|"
+        yield from ("| Symbol | Meaning | Shape | In code | First on |", "|---|---|---|---|---|")
         for entry in table["symbol"]:
             code = f"`{entry['code']}`" if entry.get("code") else ""
-            yield (f"| ${entry['symbol']}$ | {entry['meaning']} | {entry.get('shape', '')} | {code} "
-                   f"| {{doc}}`{entry['page'][3:].replace('-', ' ')} </chapters/{entry['page']}>` |")
+            yield f"| ${entry['symbol']}$ | {entry['meaning']} | {entry.get('shape', '')} | {code} | {self.link(entry['page'])} |"
+        yield from ("", "The same on every page:", "", "| Symbols | Meaning |", "|---|---|")
+        for entry in table["common"]:
+            yield f"| {self.listed(entry)} | {entry['meaning']} |"
+        yield from ("", "Letters with a meaning of their own on one page only:", "", "| Page | Symbols | Meaning |", "|---|---|---|")
+        for entry in table["local"]:
+            yield f"| {self.link(entry['page'])} | {self.listed(entry)} | {entry['meaning']} |"
+
+    @staticmethod
+    def listed(entry):
+        return ", ".join(f"${symbol}$" for symbol in entry["symbols"])
+
+    @staticmethod
+    def link(page):
+        name = page[3:].replace("-", " ") if page[0].isdigit() else "preface"
+        return f"{{doc}}`{name} </chapters/{page}>`"
+
+
+class Crosswalk(Registry):
+    """What the paper promises, and where it stands; pages and tests are looked up in the ledger."""
+    source = "crosswalk.toml"
+
+    def lines(self, table):
+        ledger = pathlib.Path(self.env.srcdir) / "chapters" / "claims.toml"
+        self.env.note_dependency(str(ledger))
+        ledger = tomllib.loads(ledger.read_text("utf-8"))
+        for entry in table["promise"]:
+            claims = {key: ledger[key] for key in entry["claims"]}
+            yield from (f"**{entry['words']}** (from the {entry['of']})", "")
+            pages = dict.fromkeys(claim["page"] for claim in claims.values())
+            for page in pages:
+                stated = "; ".join(f"{{prf:ref}}`claim-{key}`" for key, claim in claims.items() if claim["page"] == page)
+                yield f"- {{doc}}`/chapters/{page}`: {stated}"
+            tests = dict.fromkeys(claim["test"].split("::")[0] for claim in claims.values())
+            yield f"- *Library:* {', '.join(f'`dpss.{name}`' for name in entry['functions'])}"
+            if tests:
+                yield f"- *Tests:* {', '.join(f'`{name}`' for name in tests)}"
+            if entry.get("open"):
+                yield f"- *Open:* {entry['open']}"
+            yield ""
 
 
 def keep_proof_targets(app, doctree):
@@ -63,4 +100,5 @@ def setup(app):
     app.connect("doctree-read", keep_proof_targets)
     app.add_directive("claims", Claims)
     app.add_directive("notation", Notation)
+    app.add_directive("crosswalk", Crosswalk)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -58,7 +58,8 @@ def read_page(page):
     code = [(checked(cell), printed(cell)) for cell in cells(page, "code")]
     checks = set().union(*(ids for ids, _ in code)) if code else set()
     ran = {claim for ids, output in code for claim in ids if re.search(rf"^{re.escape(claim)} ", output, re.MULTILINE)}
-    return {"labels": LABEL.findall(text), "proofs": PROOF.findall(text), "checks": checks, "ran": ran}
+    seen = {line.split()[0] for _, output in code for line in output.splitlines() if ": violation > " in line}
+    return {"labels": LABEL.findall(text), "proofs": PROOF.findall(text), "checks": checks, "ran": ran, "refuted": seen & checks}
 
 
 def problems(root):
@@ -103,6 +104,10 @@ def problems(root):
                 found.append(f"entry {claim}: no cell of {where} calls check({claim!r}, …)")
             elif claim not in page["ran"]:
                 found.append(f"entry {claim}: the check in {where} has not run")
+            if entry.get("counterexample") and claim not in page["refuted"]:
+                found.append(f"entry {claim}: no cell of {where} computes the violation of its counterexample")
+            if claim in page["refuted"] and not entry.get("counterexample", "").strip():
+                found.append(f"entry {claim}: {where} computes a violation, but no counterexample is named")
         file, _, function = entry.get("test", "").partition("::")
         path = root / file
         if not (file and path.is_file()):
@@ -185,6 +190,8 @@ FAULTS = {
     "check never run": (dict(output=""), "has not run"),
     "check printed another claim": (dict(output="X10 mean: defect < 1\n"), "has not run"),
     "check mentioned, not printed": (dict(output="see X1 above\n"), "has not run"),
+    "counterexample only told": (dict(ledger=ENTRY + 'counterexample = "Shift."\n'), "computes the violation of its counterexample"),
+    "violation without a name": (dict(output=OUTPUT + "X1  shifted: violation > 1\n"), "no counterexample is named"),
     "no such page": (dict(ledger=ENTRY.replace("01-tiny", "02-tiny")), "there is no page '02-tiny'"),
     "no title": (dict(ledger=ENTRY.replace('"Mean"', '" "')), "entry X1 has no title"),
     "no page": (dict(ledger=ENTRY.replace('page = "01-tiny"\n', "")), "entry X1 has no page"),
