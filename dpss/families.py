@@ -48,11 +48,13 @@ def vp_discrete(betas):
     if betas.ndim != 1 or betas.numel() == 0 or not ((betas > 0) & (betas < 1)).all():
         raise ValueError(f"betas has shape {tuple(betas.shape)} and values {_arrays.shown(betas)}; needed: a list of numbers in (0, 1)")
     m = len(betas)
-    log_signal_at = torch.cat([torch.zeros(1, dtype=torch.float64), 0.5 * torch.log1p(-betas).cumsum(0)])   # 0, ..., m
+    fall = 0.5 * torch.log1p(-betas)
+    log_signal_at = torch.cat([torch.zeros(1, dtype=torch.float64), fall.cumsum(0)[:-1]])   # 0, ..., m − 1
 
     def log_signal(t):
-        step = (t.detach() * m).floor().clamp(max=m - 1).long()
-        return log_signal_at[step] + (t * m - step) * (log_signal_at[step + 1] - log_signal_at[step])
+        place = t * m
+        step = place.detach().long().clamp_(max=m - 1)
+        return log_signal_at[step] + (place - step) * fall[step]
 
     return Process(Pixels(), log_signal, lambda t: torch.sqrt(-torch.expm1(2 * log_signal(t))), "vp_discrete")
 
