@@ -50,7 +50,8 @@ def tensor(u, name="u"):
         u = np.require(u, requirements=["C", "W"])   # torch refuses negative strides and warns of read-only memory
     if not isinstance(u, torch.Tensor):
         try:
-            u = torch.as_tensor(u)
+            listed = not hasattr(u, "dtype") and torch.as_tensor(u).is_floating_point()   # Python's numbers have double precision
+            u = torch.as_tensor(u, dtype=torch.float64 if listed else None)
         except (TypeError, ValueError, RuntimeError):
             kind = f"an array of dtype {u.dtype}" if isinstance(u, np.ndarray) else f"a {type(u).__name__}"
             raise TypeError(f"{name} is {kind}; needed: a tensor or an array of a dtype that torch knows") from None

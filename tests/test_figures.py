@@ -87,6 +87,13 @@ def test_a_free_figure_describes_itself_unless_told():
     assert str(fig) == "something else"
 
 
+def test_guide_lines_without_a_label_are_not_described():
+    fig, ax = figures.figure()
+    ax.plot([0, 1], [0, 1], label="data")
+    ax.axhline(0.5)
+    assert "data" in fig.describe() and "_child" not in fig.describe()
+
+
 def test_a_notebook_gets_words_picture_and_alt_text():
     bundle = figures.show(RAMP, ['<"quoted">'])._repr_mimebundle_()
     assert set(bundle) == {"text/plain", "text/html", "image/png"}

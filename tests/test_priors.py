@@ -159,6 +159,10 @@ def test_float32_in_float32_out_with_the_accuracy_of_float64():
         torch.testing.assert_close(found, prior.denoiser(process)(u.double(), 0.01).float(), rtol=1e-7, atol=1e-7)
 
 
+def test_numbers_in_lists_keep_double_precision():
+    assert Mixture([0.5, 0.5], [[[-0.6]], [[0.1]]], 0.3, Pixels()).means.flatten().tolist() == [-0.6, 0.1]
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_at_both_ends_of_time(name):
     process = every_family(SHAPE)[name]
