@@ -136,6 +136,20 @@ def test_heat_pays_the_stated_prices_and_a_wrong_start_stays_among_the_images():
     assert ((end[:, None] - data).abs().amax((2, 3)).amin(1) < 1e-6).all()
 
 
+def test_a_wrong_start_draws_the_points_in_wrong_proportions():
+    """6000 ends of the library's sampler are counted; quadrature says how often each point is to come."""
+    T, n = 0.3, 6000
+    expected = posterior(T) @ bell(U, 0.7, 0.36) * CELL
+    assert np.abs(expected - SHARES).max() > 0.07
+    data = torch.from_numpy(np.repeat(POINTS, np.rint(10 * SHARES).astype(int))).view(-1, 1, 1)
+    generator = torch.Generator().manual_seed(18)
+    start = 0.7 + 0.6 * torch.randn(n, 1, 1, generator=generator, dtype=torch.float64)
+    end = reverse.sample(dpss.vp(), dpss.Empirical(data).denoiser(dpss.vp()), start, torch.linspace(T, 0, 401).double(), generator=generator)
+    distance = np.abs(end.flatten().numpy()[:, None] - POINTS)
+    assert distance.min(1).max() < 1e-3
+    np.testing.assert_allclose(np.bincount(distance.argmin(1), minlength=4) / n, expected, atol=0.025)
+
+
 # --- R2 ---------------------------------------------------------------------------------------------------------------
 
 
@@ -391,6 +405,22 @@ def test_library_sde_has_the_stated_correlation_and_marginal(eta):
     found = np.corrcoef(start.flatten(), end.flatten())[0, 1]
     assert found == pytest.approx(math.sqrt(var[0] / var[1]) ** eta ** 2, abs=0.04)
     assert end.var().item() == pytest.approx(var[0], rel=0.06)
+
+
+@pytest.mark.parametrize("eta", [0.0, 0.6, 1.0])
+def test_short_step_of_the_sampler_has_the_drift_of_the_reverse_family(eta):
+    """The same noise twice takes the noise off again; score and coefficients are written here."""
+    t, a, points = 0.4, 1e-6, np.linspace(-1.5, 1.5, 31)
+    gain, var = vp_pair(0.0, t)
+    weight = SHARES[:, None] * bell(points[None], gain * POINTS[:, None], var)
+    mean = (weight * POINTS[:, None]).sum(0) / weight.sum(0)
+    beta, score = 0.1 + 19.9 * t, (gain * mean - points) / var
+    drift = -0.5 * beta * points - 0.5 * (1 + eta ** 2) * beta * score
+    u, D = (torch.from_numpy(y).view(-1, 1, 1) for y in (points, mean))
+    generator = lambda: torch.Generator().manual_seed(19)
+    fresh = torch.randn(u.shape, generator=generator(), dtype=torch.float64)
+    moved = reverse.step(dpss.vp(), D, u, t - a, t, eta, generator()) - eta * math.sqrt(a * beta) * fresh
+    np.testing.assert_allclose(((u - moved) / a).flatten(), drift, atol=0.1)
 
 
 def test_kl_falls_at_the_stated_rate():
