@@ -44,10 +44,16 @@ def _finite(u):
         return bool(np.isfinite(np.vdot(u, u))) or bool(np.isfinite(u).all())
 
 
+def for_torch(u):
+    """The array `u`, or a copy: torch refuses negative strides, even of a contiguous 1×1 array, and warns of read-only memory."""
+    u = np.require(u, requirements=["C", "W"])
+    return u.copy() if min(u.strides, default=0) < 0 else u
+
+
 def tensor(u, name="u"):
     """`u` as a torch tensor that is an image; NumPy arrays share their memory where torch can."""
     if isinstance(u, np.ndarray) and u.dtype.kind in "fiub":
-        u = np.require(u, requirements=["C", "W"])   # torch refuses negative strides and warns of read-only memory
+        u = for_torch(u)
     if not isinstance(u, torch.Tensor):
         try:
             listed = not hasattr(u, "dtype") and torch.as_tensor(u).is_floating_point()   # Python's numbers have double precision

@@ -28,7 +28,7 @@ def blur(u, t):
 def _multiplied(u, t):
     """By matrices: K_y u K_xᵀ; torch multiplies many small ones faster than NumPy."""
     if not isinstance(u, torch.Tensor):
-        return _multiplied(torch.from_numpy(np.require(u, requirements=["C", "W"])), t).numpy()
+        return _multiplied(torch.from_numpy(_arrays.for_torch(u)), t).numpy()
     dtype = torch.float32 if u.dtype.itemsize == 4 else torch.float64
     kernels = {n: _cached(n, t.item(), dtype) if t.ndim == 0 else _kernel(n, t, dtype) for n in set(u.shape[-2:])}
     K_y, K_x = (_arrays.spread(kernels[n], u.shape).to(u) for n in u.shape[-2:])

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dpss import measures
+from dpss import measures, vp
 from dpss.bases import Cosines
 from dpss.diffusion import homogeneous, step_limit
 from reference import SHAPES, image, laplacian, noise, positive, seeds, shapes
@@ -244,3 +244,10 @@ def test_short_types_are_blurred_in_double_precision():
 def test_long_diffusion_in_single_precision_keeps_the_mean():
     u = (1000 + image((64, 64))).astype(np.float32)
     np.testing.assert_allclose(homogeneous(u, 1e9), u.mean(dtype=np.float64), rtol=2e-6)
+
+
+def test_a_flipped_pixel_whose_stride_is_negative():
+    pixel = np.array([[0.25]])[::-1]
+    assert pixel.strides[0] < 0 and pixel.flags.c_contiguous
+    np.testing.assert_allclose(homogeneous(pixel, 1.0), 0.25, rtol=1e-12)
+    assert vp().marginal(pixel, 0.0).mean.item() == 0.25
