@@ -56,7 +56,7 @@ class Figure(matplotlib.figure.Figure):
         """`alt`, or where none was set what the axes say of themselves."""
         return self.alt or "; ".join(
             f"{ax.get_title() or 'plot'}: {ax.get_ylabel()} over {ax.get_xlabel()}, "
-            + ", ".join(_course(line.get_label(), line.get_ydata()) for line in ax.lines if line.get_label()[:1] != "_") for ax in self.axes)
+            + ", ".join(_course(x.get_label(), x.get_ydata()) for x in ax.lines if x.get_label()[:1] != "_") for ax in self.axes)
 
     __repr__ = __str__ = describe
 
