@@ -127,6 +127,8 @@ def test_one_divergence_inequality_serves_pixels_and_grey_values(name):
             for p in (np.exp(log_vp(x, 0.0)), norm.pdf(x, 1.0, 0.8))]
     for first, second in (pixels, laws):
         values = lyapunov(np.stack(first), np.stack(second), phi)
+        own = [sum(y * phi(x / y) for x, y in zip(u.ravel(), w.ravel())) for u, w in zip(first, second)]
+        np.testing.assert_allclose(values, own, rtol=1e-9, atol=1e-12)   # w φ(u/w), not u φ(w/u)
         assert values[0] > 1e-3 and np.diff(values).max() < 1e-12 and values[-1] < 0.8 * values[0]
     fixed = lyapunov(np.stack(laws[1]), laws[1][0], phi)   # a reference that does not move
     assert fixed[-1] > 0.05
@@ -138,7 +140,9 @@ def test_the_canonical_drift_is_the_score():
         x, h = grid(n, 2.5)
         y = x[:-1] + 0.5 * h
         score = sum(np.exp(math.log(w) + norm.logpdf(y, m, s)) * (m - y) / s ** 2 for w, m, s in zip(WEIGHTS, MEANS, STDS)) / np.exp(log_law(y, 1, 0))
-        errors.append(np.abs(osmosis.canonical_drift(np.exp(log_law(x, 1, 0))[None]).dx[0] / h - score).max())
+        drifts = [osmosis.canonical_drift(np.exp(log_law(x, 1, 0))[None]), osmosis.canonical_drift(log_guidance=log_law(x, 1, 0)[None])]
+        np.testing.assert_allclose(drifts[0].dx, drifts[1].dx, atol=1e-12)
+        errors.append(np.abs(drifts[0].dx[0] / h - score).max())
     assert errors[1] < 0.02 and abs(math.log2(errors[0] / errors[1]) - 2) < 0.05   # scores up to 12 here
 
 
