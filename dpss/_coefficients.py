@@ -2,6 +2,8 @@
 import torch
 from torch.autograd import forward_ad
 
+from . import _arrays
+
 TIMES = (0.1234567, 0.3719371, 0.6180339, 0.8715237)   # no node of a schedule of 10, 100 or 1000 steps
 
 
@@ -32,6 +34,15 @@ def rate(function, t, name, basis):
     with forward_ad.dual_level():
         value, slope = forward_ad.unpack_dual(evaluate(function, forward_ad.make_dual(t, torch.ones_like(t)), name, basis))
     return torch.zeros_like(value) if slope is None else slope
+
+
+def check_exponential(signal, log_signal, basis):
+    """Refuse a gain that is not exp(log α)."""
+    for time in TIMES:
+        t = torch.tensor(time, dtype=torch.float64)
+        found, needed = evaluate(signal, t, "signal", basis), torch.exp(evaluate(log_signal, t, "log_signal", basis))
+        if not torch.isclose(found, needed, rtol=1e-9, atol=1e-300).all():
+            raise ValueError(f"signal is {_arrays.shown(found)} at t = {time}; needed: exp(log_signal), {_arrays.shown(needed)}")
 
 
 def check_derivative(function, name, basis, h=1e-6):

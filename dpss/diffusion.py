@@ -31,7 +31,7 @@ def homogeneous(u, t):
     """
     _arrays.image(u)
     t = _arrays.times(t, latest=float("inf")).detach()
-    if str(u.dtype).removeprefix("torch.") in ("float32", "float64"):
+    if u.dtype.itemsize in (4, 8):
         return blur(u, t)
     bridge = _arrays.Bridge(u)   # short types
     return bridge.back(blur(bridge.to(u), t))

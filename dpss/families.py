@@ -101,7 +101,8 @@ def heat(shape, blur_max=None, sigma=0.01, laplacian="discrete"):
     """
     basis = Cosines(shape, laplacian)
     rates, tau, sigma = basis.eigenvalues, _blur_time(basis, blur_max), _arrays.number(sigma, "sigma", least=0)
-    return Process(basis, lambda t: -rates * tau(t), lambda t: sigma * (t > 0).to(torch.float64), "heat")
+    return Process(basis, lambda t: -rates * tau(t), lambda t: sigma * (t > 0).to(torch.float64), "heat",
+                   signal=lambda t: _decay(rates, tau(t)))
 
 
 def blurring(shape, blur_max=None, min_gain=0.001, laplacian="discrete"):
@@ -118,15 +119,17 @@ def blurring(shape, blur_max=None, min_gain=0.001, laplacian="discrete"):
     if least >= 1:
         raise ValueError(f"min_gain is {least:g}; needed: a number below 1")
 
-    def log_signal(t):
-        if least:   # λ_k is a sum over both axes, so exp(−λ_k τ) is a product; in place, one array for 1,000 times
-            blur = torch.exp(-rates[:, :1] * tau(t)) * torch.exp(-rates[:1] * tau(t))
-            blur = blur.mul_(1 - least).add_(least).log_()   # 0 at t = 0, since d + (1 − d) rounds to 1
-        else:
-            blur = -rates * tau(t)
-        return blur.add_(torch.log(torch.sin(0.5 * math.pi * (1 - t))))
+    def spared(t):
+        return _decay(rates, tau(t)).mul_(1 - least).add_(least)   # 1 at t = 0, since d + (1 − d) rounds to 1
 
-    return Process(basis, log_signal, lambda t: torch.sin(0.5 * math.pi * t), "blurring")
+    def fade(t):
+        return torch.sin(0.5 * math.pi * (1 - t))   # cos(πt/2), 0 at t = 1
+
+    def log_signal(t):
+        blur = spared(t).log_() if least else -rates * tau(t)
+        return blur.add_(torch.log(fade(t)))
+
+    return Process(basis, log_signal, lambda t: torch.sin(0.5 * math.pi * t), "blurring", signal=lambda t: spared(t).mul_(fade(t)))
 
 
 def gaussian_scale_space(shape, t_max, laplacian="discrete"):
@@ -138,7 +141,8 @@ def gaussian_scale_space(shape, t_max, laplacian="discrete"):
     """
     basis = Cosines(shape, laplacian)
     eigenvalues, t_max = basis.eigenvalues, _arrays.number(t_max, "t_max", above=0)
-    return Process(basis, lambda t: -eigenvalues * t * t_max, torch.zeros_like, "gaussian_scale_space")
+    return Process(basis, lambda t: -eigenvalues * t * t_max, torch.zeros_like, "gaussian_scale_space",
+                   signal=lambda t: _decay(eigenvalues, t * t_max))
 
 
 def osmotic(guidance, t_max, sigma=0.01):
@@ -161,6 +165,11 @@ def _beta_integral(beta_min, beta_max):
     """t ↦ ∫₀ᵗ β for the linear rate β(t) = β_min + t (β_max − β_min)."""
     beta_min, beta_max = _arrays.number(beta_min, "beta_min", least=0), _arrays.number(beta_max, "beta_max", above=0)
     return lambda t: beta_min * t + 0.5 * (beta_max - beta_min) * t ** 2
+
+
+def _decay(rates, tau):
+    """exp(−λ_k τ) in one array: λ_k is a sum over both axes, so it is a product of two vectors."""
+    return torch.exp(-rates[:, :1] * tau) * torch.exp(-rates[:1] * tau)
 
 
 def _blur_time(basis, blur_max):

@@ -25,35 +25,38 @@ class Process:
 
     `basis`: the `Basis` in which it acts mode by mode. `log_signal`, `noise`: callables that take a float64 tensor
     of times, with two more axes of length one, and return log α_t and σ_t, broadcasting against it and (H, W); they must stay
-    in torch, because `sde` differentiates them. log α may be −∞ at t = 1 only. `name`: for tables and messages.
+    in torch, because `sde` differentiates them. log α may be −∞ at t = 1 only. `name`: for tables and messages. `signal`: such a callable
+    for α_t itself, where it costs less than exp(log α_t); None: exp(log α_t).
 
     It is Markov iff the signal-to-noise ratio α²/σ² rises in no mode; `kernel` refuses a pair of times between
     which it does. Raises TypeError or ValueError for what is not a basis or a callable, for callables that leave
-    torch, return NaN or do not fit the grid. Source: Peter 2024; the SDE: Song et al. 2021.
+    torch, return NaN or do not fit the grid, and for a `signal` that is not exp(log α_t). Source: Peter 2024; the SDE: Song et al. 2021.
 
     >>> mine = Process(Pixels(), lambda t: -t, lambda t: torch.sqrt(-torch.expm1(-2 * t)), "mine")
     >>> mine.sde(0.3)   # Ornstein–Uhlenbeck: dU = −U dt + √2 dW
     (tensor([[-1.]], dtype=torch.float64), tensor([[2.]], dtype=torch.float64))
     """
 
-    __slots__ = ("basis", "name", "_log_signal", "_noise")
+    __slots__ = ("basis", "name", "_log_signal", "_noise", "_signal")
 
-    def __init__(self, basis, log_signal, noise, name="process"):
+    def __init__(self, basis, log_signal, noise, name="process", signal=None):
         if not isinstance(basis, Basis):
             raise TypeError(f"basis is {basis!r}; needed: a dpss.bases.Basis")
-        for part, function in (("log_signal", log_signal), ("noise", noise)):
-            if not callable(function):
+        for part, function in (("log_signal", log_signal), ("noise", noise), ("signal", signal)):
+            if not callable(function) and (part != "signal" or function is not None):
                 raise TypeError(f"{part} is {function!r}; needed: a function of t")
-        for key, value in zip(self.__slots__, (basis, name, log_signal, noise)):
+        for key, value in zip(Process.__slots__, (basis, name, log_signal, noise, signal)):
             object.__setattr__(self, key, value)
         for part, function in (("log_signal", log_signal), ("noise", noise)):
             _coefficients.check_derivative(function, part, basis)
+        if signal is not None:
+            _coefficients.check_exponential(signal, log_signal, basis)
 
     def __setattr__(self, key, value):
         raise AttributeError(f"{key} cannot be set: a Process is immutable, make another one")
 
     def __reduce__(self):   # copies are made by the constructor, as attributes cannot be set
-        return Process, (self.basis, self._log_signal, self._noise, self.name)
+        return Process, (self.basis, self._log_signal, self._noise, self.name, self._signal)
 
     def __repr__(self):
         return f"Process({self.name!r}, basis={self.basis!r})"
@@ -72,15 +75,11 @@ class Process:
 
     def signal(self, t):
         """Gain α_t(k) = exp(log α_t(k)) ≥ 0."""
-        return torch.exp(self.log_signal(t))
+        return torch.exp(self.log_signal(t)) if self._signal is None else self._level("signal", t)
 
     def noise(self, t):
         """Noise level σ_t(k) ≥ 0, the standard deviation per mode."""
-        value = _coefficients.evaluate(self._noise, _arrays.times(t), "noise", self.basis)
-        least, largest = _arrays.extent(value)
-        if not (least >= 0 and largest < math.inf):
-            raise ValueError("noise returns a negative or non-finite value; needed: finite σ >= 0")
-        return value
+        return self._level("noise", t)
 
     def log_snr(self, t):
         """log(α²/σ²) per mode: −∞ where α = 0, +∞ where α > 0 = σ."""
@@ -239,6 +238,14 @@ class Process:
         u = _arrays.tensor(u, name)
         self.basis.check(u.shape[-2:], name)
         return u
+
+    def _level(self, name, t):
+        """α_t or σ_t, not negative."""
+        value = _coefficients.evaluate(getattr(self, f"_{name}"), _arrays.times(t), name, self.basis)
+        least, largest = _arrays.extent(value)
+        if not (least >= 0 and largest < math.inf):
+            raise ValueError(f"{name} returns a negative or non-finite value; needed: finite values >= 0")
+        return value
 
     def _rate(self, name, t):
         """d log α/dt or dσ/dt."""

@@ -274,6 +274,11 @@ OTHER = {
     "process, NumPy inside": ("log_signal", lambda: Process(Pixels(), lambda t: torch.as_tensor(np.log1p(-0.5 * t.detach().numpy())), lambda t: t, "x")),
     "process, float inside": ("noise", lambda: Process(Pixels(), lambda t: -t, lambda t: t * 0 + float(t.flatten()[0]), "x")),
     "process, times merged": ("noise", lambda: Process(Pixels(), lambda t: -t, lambda t: t.expand(3, 1, 1), "x")),
+    "process, a constant signal": ("signal", lambda: Process(Pixels(), lambda t: -t, lambda t: t, "x", signal=0.5)),
+    "process, the signal of another gain": ("signal", lambda: Process(Pixels(), lambda t: -t, lambda t: t, "x", lambda t: torch.exp(-t) + 1e-8)),
+    "process, signal as an array": ("signal", lambda: Process(Pixels(), lambda t: -t, lambda t: t, "x", lambda t: t.numpy())),
+    "process, signal that turns negative": ("signal", lambda: Process(
+        Pixels(), lambda t: -t, lambda t: t, "x", lambda t: torch.where(t > 0.9, -1.0, torch.exp(-t))).sample(good, 0.95)),
     "process, set an attribute": ("name", lambda: setattr_of(p)),
     "posterior, batches that do not fit": ("ut", lambda: p.posterior(torch.zeros(2, 3, 4), torch.zeros(3, 3, 4), 0.1, 0.5)),
     "posterior, grids that do not fit in pixels": ("ut", lambda: vp().posterior(torch.zeros(3, 4), torch.zeros(4, 3), 0.1, 0.5)),

@@ -12,7 +12,7 @@ from torch.distributions import MultivariateNormal, kl_divergence
 
 from dpss import laws, measures, processes
 from dpss.bases import Basis, Cosines, Pixels
-from dpss.families import gaussian_scale_space, heat, vp, vp_cosine
+from dpss.families import blurring, gaussian_scale_space, heat, vp, vp_cosine
 from dpss.processes import Gaussian, Kernel, Process
 from reference import cosine_matrix, eigenvalues, image, noise, seeds
 
@@ -555,6 +555,37 @@ def test_callables_are_handed_double_times_with_two_trailing_axes():
     process = Process(Pixels(), log_signal, lambda t: t, "spy")
     process.signal(torch.tensor([0.1, 0.2], dtype=torch.float32)), process.signal(0.3)
     assert seen and all(entry == (double, (1, 1)) for entry in seen)
+
+
+@pytest.mark.parametrize("process", [
+    heat((5, 7)), heat((1, 4), 3.0, laplacian="continuous"), blurring((5, 7)), blurring((5, 7), min_gain=0.0), gaussian_scale_space((5, 7), 9.0)])
+def test_gains_given_directly_are_the_exponentials_of_their_logarithms(process):
+    times = torch.tensor([0.0, 1e-9, 0.2, 0.7, 0.999, 1.0], dtype=double)
+    torch.testing.assert_close(process.signal(times), torch.exp(process.log_signal(times)), rtol=1e-12, atol=1e-300)
+    assert (process.signal(0.0) == 1).all()
+
+
+def test_images_are_drawn_with_the_gains_given_directly():
+    asked = []
+
+    def log_signal(t):
+        asked.append(t)
+        return -t
+
+    process = Process(Pixels(), log_signal, lambda t: 0 * t, "spy", signal=lambda t: torch.exp(-t))
+    u, t = torch.as_tensor(image((3, 4))), torch.tensor(0.3, dtype=double)
+    for case in (process, copy.deepcopy(process)):
+        asked.clear()
+        torch.testing.assert_close(case.sample(u, t), math.exp(-0.3) * u)
+        torch.testing.assert_close(case.marginal(u, t).mean, math.exp(-0.3) * u)
+        assert not asked
+
+
+def test_subclasses_are_processes():
+    class Named(Process):
+        __slots__ = ()
+
+    assert Named(Pixels(), lambda t: -t, lambda t: t, "mine").name == "mine"
 
 
 def test_time_is_differentiable_through_the_coefficients():
