@@ -98,7 +98,7 @@ def times(t, name="t", latest=1.0):
     least = largest = t
     try:
         t = torch.as_tensor(t, dtype=torch.float64).cpu()
-    except (TypeError, ValueError, RuntimeError):
+    except (TypeError, ValueError, RuntimeError, OverflowError):
         raise TypeError(f"{name} is {t!r}; needed: a time or a tensor of times") from None
     if type(least) is not float:   # one number needs no reduction; filters of small images are called thousands of times
         least, largest = extent(t)

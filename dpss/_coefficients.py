@@ -37,12 +37,12 @@ def rate(function, t, name, basis):
 
 
 def check_exponential(signal, log_signal, basis):
-    """Refuse a gain that is not exp(log α)."""
-    for time in TIMES:
-        t = torch.tensor(time, dtype=torch.float64)
+    """Refuse a gain that is not exp(log α), looked at one time after the other, and at several together."""
+    for t in [torch.tensor(time, dtype=torch.float64) for time in (0.0, *TIMES, 1.0, TIMES)]:
         found, needed = evaluate(signal, t, "signal", basis), torch.exp(evaluate(log_signal, t, "log_signal", basis))
         if not torch.isclose(found, needed, rtol=1e-9, atol=1e-300).all():
-            raise ValueError(f"signal is {_arrays.shown(found)} at t = {time}; needed: exp(log_signal), {_arrays.shown(needed)}")
+            raise ValueError(f"signal is {_arrays.shown(found)} at t = {_arrays.shown(t)}; "
+                             f"needed: exp(log_signal), {_arrays.shown(needed)}")
 
 
 def check_derivative(function, name, basis, h=1e-6):

@@ -31,9 +31,9 @@ def homogeneous(u, t):
     """
     _arrays.image(u)
     t = _arrays.times(t, latest=float("inf")).detach()
-    if u.dtype.itemsize in (4, 8):
+    if u.dtype.itemsize in (4, 8) and getattr(u.dtype, "isnative", True):
         return blur(u, t)
-    bridge = _arrays.Bridge(u)   # short types
+    bridge = _arrays.Bridge(u)   # short types, and the byte order of other machines
     return bridge.back(blur(bridge.to(u), t))
 
 

@@ -30,7 +30,8 @@ class Process:
 
     It is Markov iff the signal-to-noise ratio α²/σ² rises in no mode; `kernel` refuses a pair of times between
     which it does. Raises TypeError or ValueError for what is not a basis or a callable, for callables that leave
-    torch, return NaN or do not fit the grid, and for a `signal` that is not exp(log α_t). Source: Peter 2024; the SDE: Song et al. 2021.
+    torch, return NaN or do not fit the grid, and for a `signal` that is not exp(log α_t) at a few times.
+    Source: Peter 2024; the SDE: Song et al. 2021.
 
     >>> mine = Process(Pixels(), lambda t: -t, lambda t: torch.sqrt(-torch.expm1(-2 * t)), "mine")
     >>> mine.sde(0.3)   # Ornstein–Uhlenbeck: dU = −U dt + √2 dW
@@ -47,8 +48,9 @@ class Process:
                 raise TypeError(f"{part} is {function!r}; needed: a function of t")
         for key, value in zip(Process.__slots__, (basis, name, log_signal, noise, signal)):
             object.__setattr__(self, key, value)
-        for part, function in (("log_signal", log_signal), ("noise", noise)):
-            _coefficients.check_derivative(function, part, basis)
+        for part, function in (("log_signal", log_signal), ("noise", noise), ("signal", signal)):
+            if function is not None:
+                _coefficients.check_derivative(function, part, basis)
         if signal is not None:
             _coefficients.check_exponential(signal, log_signal, basis)
 
@@ -56,7 +58,7 @@ class Process:
         raise AttributeError(f"{key} cannot be set: a Process is immutable, make another one")
 
     def __reduce__(self):   # copies are made by the constructor, as attributes cannot be set
-        return Process, (self.basis, self._log_signal, self._noise, self.name, self._signal)
+        return type(self), (self.basis, self._log_signal, self._noise, self.name, self._signal)
 
     def __repr__(self):
         return f"Process({self.name!r}, basis={self.basis!r})"

@@ -277,6 +277,14 @@ OTHER = {
     "process, a constant signal": ("signal", lambda: Process(Pixels(), lambda t: -t, lambda t: t, "x", signal=0.5)),
     "process, the signal of another gain": ("signal", lambda: Process(Pixels(), lambda t: -t, lambda t: t, "x", lambda t: torch.exp(-t) + 1e-8)),
     "process, signal as an array": ("signal", lambda: Process(Pixels(), lambda t: -t, lambda t: t, "x", lambda t: t.numpy())),
+    "process, a signal without derivative": ("signal", lambda: Process(Pixels(), lambda t: -t, lambda t: t, "x", lambda t: torch.exp(-t).detach())),
+    "process, signal of one time for all": ("signal", lambda: Process(
+        Pixels(), lambda t: -t, lambda t: t, "x", lambda t: torch.exp(-t) + 0 * t if t.numel() == 1 else torch.exp(-t[0, 0, 0]) + 0 * t)),
+    "process, a signal that starts elsewhere": ("signal", lambda: Process(
+        Pixels(), lambda t: -t, lambda t: t, "x", lambda t: torch.exp(-t) * torch.where(t > 0, 1.0, 0.5))),
+    "process, a signal that ends elsewhere": ("signal", lambda: Process(
+        Pixels(), lambda t: -t, lambda t: t, "x", lambda t: torch.exp(-t) * torch.where(t < 1, 1.0, 0.5))),
+    "homogeneous, a time beyond all floats": ("t", lambda: homogeneous(good, 10 ** 400)),
     "process, signal that turns negative": ("signal", lambda: Process(
         Pixels(), lambda t: -t, lambda t: t, "x", lambda t: torch.where(t > 0.9, -1.0, torch.exp(-t))).sample(good, 0.95)),
     "process, set an attribute": ("name", lambda: setattr_of(p)),

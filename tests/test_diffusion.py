@@ -241,6 +241,15 @@ def test_short_types_are_blurred_in_double_precision():
         np.testing.assert_allclose(torch.as_tensor(found).double(), homogeneous(u, 0.8), atol=tolerance)
 
 
+@pytest.mark.parametrize("dtype", [">f4", ">f8", "<f4", "<f8"])
+@pytest.mark.parametrize("shape", [(5, 6), (130, 3)])
+def test_images_in_the_byte_order_of_other_machines(shape, dtype):
+    u = noise(shape, seed=1)
+    result = homogeneous(u.astype(dtype), 0.7)
+    assert result.dtype == np.dtype(dtype)
+    np.testing.assert_allclose(result, homogeneous(u, 0.7), atol=1e-6)
+
+
 def test_long_diffusion_in_single_precision_keeps_the_mean():
     u = (1000 + image((64, 64))).astype(np.float32)
     np.testing.assert_allclose(homogeneous(u, 1e9), u.mean(dtype=np.float64), rtol=2e-6)

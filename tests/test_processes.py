@@ -585,7 +585,8 @@ def test_subclasses_are_processes():
     class Named(Process):
         __slots__ = ()
 
-    assert Named(Pixels(), lambda t: -t, lambda t: t, "mine").name == "mine"
+    process = Named(Pixels(), lambda t: -t, lambda t: t, "mine")
+    assert process.name == "mine" and type(copy.deepcopy(process)) is Named
 
 
 def test_time_is_differentiable_through_the_coefficients():
