@@ -95,13 +95,13 @@ def same_grid(u, other, name):
 
 def times(t, name="t", latest=1.0):
     """`t` as a float64 tensor on the CPU with values in [0, latest]."""
-    least = largest = t
+    given = t
     try:
         t = torch.as_tensor(t, dtype=torch.float64).cpu()
     except (TypeError, ValueError, RuntimeError, OverflowError):
         raise TypeError(f"{name} is {t!r}; needed: a time or a tensor of times") from None
-    if type(least) is not float:   # one number needs no reduction; filters of small images are called thousands of times
-        least, largest = extent(t)
+    # a float needs no reduction, and would wait for one in each of thousands of filters of small images
+    least, largest = (given, given) if type(given) is float else extent(t)
     if not (least >= 0 and largest <= latest and largest < math.inf):   # NaN fails every comparison
         wrong = t[~((t >= 0) & (t <= latest) & torch.isfinite(t))]
         needed = f"times in [0, {latest:g}]" if np.isfinite(latest) else "finite times >= 0"

@@ -43,14 +43,14 @@ class Process:
     def __init__(self, basis, log_signal, noise, name="process", signal=None):
         if not isinstance(basis, Basis):
             raise TypeError(f"basis is {basis!r}; needed: a dpss.bases.Basis")
-        for part, function in (("log_signal", log_signal), ("noise", noise), ("signal", signal)):
-            if not callable(function) and (part != "signal" or function is not None):
+        parts = {"log_signal": log_signal, "noise": noise} | ({} if signal is None else {"signal": signal})
+        for part, function in parts.items():
+            if not callable(function):
                 raise TypeError(f"{part} is {function!r}; needed: a function of t")
         for key, value in zip(Process.__slots__, (basis, name, log_signal, noise, signal)):
             object.__setattr__(self, key, value)
-        for part, function in (("log_signal", log_signal), ("noise", noise), ("signal", signal)):
-            if function is not None:
-                _coefficients.check_derivative(function, part, basis)
+        for part, function in parts.items():
+            _coefficients.check_derivative(function, part, basis)
         if signal is not None:
             _coefficients.check_exponential(signal, log_signal, basis)
 
