@@ -39,26 +39,26 @@ $(STAMP): requirements.lock pyproject.toml
 	@touch $@
 
 book: $(STAMP)
-	@$(BIN)/python book/build.py
+	@$(BIN)/python tools/build.py
 
 test: $(STAMP)
-	@$(BIN)/python book/check.py
+	@$(BIN)/python tools/check.py
 
 read: book
-	@$(BIN)/python book/serve.py
+	@$(BIN)/python tools/serve.py
 
 lab: $(STAMP)
 	$(BIN)/jupyter lab chapters
 
 execute: $(STAMP)
-	@$(BIN)/python book/notebooks.py execute $(PAGES)
+	@$(BIN)/python tools/notebooks.py execute $(PAGES)
 
 bench: $(STAMP)
 	$(PIP) install --quiet -c requirements.lock -r benchmarks/requirements.txt
 	@$(BIN)/python benchmarks/run.py
 
 mutate: $(STAMP)
-	@$(BIN)/python tests/mutate.py
+	@$(BIN)/python tools/mutate.py
 
 upgrade:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is missing."; exit 1; }

@@ -1,45 +1,86 @@
 """Forward processes: noising as in training, and whole Markov paths."""
+
 import torch
 import torch_dct
+from blur import noise
 from diffusers import DDPMScheduler
 
 import dpss
-from blur import noise
 
 
 def rows():
     def row(operation, ours, peer, theirs, reach, tolerance=None):
-        return {"operation": operation, "ours": ours, "peer": peer, "theirs": theirs, "reach": reach, "tolerance": tolerance}
+        return {
+            "operation": operation,
+            "ours": ours,
+            "peer": peer,
+            "theirs": theirs,
+            "reach": reach,
+            "tolerance": tolerance,
+        }
 
-    u, epsilon = noise((1024, 1, 32, 32)), torch.randn(1024, 1, 32, 32, generator=torch.Generator().manual_seed(1))
+    u, epsilon = (
+        noise((1024, 1, 32, 32)),
+        torch.randn(1024, 1, 32, 32, generator=torch.Generator().manual_seed(1)),
+    )
     scheduler = DDPMScheduler(num_train_timesteps=1000, beta_schedule="linear", clip_sample=False)
     vp, index = dpss.vp_discrete(scheduler.betas), torch.arange(1024) % 1000
     grid = torch.arange(1, 1001, dtype=torch.float64) / 1000
-    t, table = grid[index], [coefficients(grid)[:, None].to(u) for coefficients in (vp.signal, vp.noise)]
+    t, table = (
+        grid[index],
+        [coefficients(grid)[:, None].to(u) for coefficients in (vp.signal, vp.noise)],
+    )
 
     def drawn():
         return torch.randn(u.shape, generator=generator)
 
     generator = torch.Generator().manual_seed(0)
-    yield row("VP noising 1024×1×32×32, noise given", lambda: given(table, u, index, epsilon), "diffusers add_noise",
-              lambda: scheduler.add_noise(u, epsilon, index), 2.5, 1e-5)
-    yield row("VP noising 1024×1×32×32", lambda: vp.sample(u, t, generator), "drawing its noise", drawn, 1 / 1.25)
-    blurring, eigenvalues = dpss.blurring((32, 32)), dpss.Cosines((32, 32), "continuous").eigenvalues.float()
+    yield row(
+        "VP noising 1024×1×32×32, noise given",
+        lambda: given(table, u, index, epsilon),
+        "diffusers add_noise",
+        lambda: scheduler.add_noise(u, epsilon, index),
+        2.5,
+        1e-5,
+    )
+    yield row(
+        "VP noising 1024×1×32×32",
+        lambda: vp.sample(u, t, generator),
+        "drawing its noise",
+        drawn,
+        1 / 1.25,
+    )
+    blurring, eigenvalues = (
+        dpss.blurring((32, 32)),
+        dpss.Cosines((32, 32), "continuous").eigenvalues.float(),
+    )
     times = torch.linspace(0.01, 0.99, 1024, dtype=torch.float64)
     width = 16 * torch.sin(torch.pi / 2 * times).float() ** 2
 
     def by_torch_dct():
-        gain = (0.999 * torch.exp(-eigenvalues * (width ** 2 / 2)[:, None, None]) + 0.001) * torch.cos(torch.pi / 2 * times).float()[:, None, None]
+        gain = (
+            0.999 * torch.exp(-eigenvalues * (width**2 / 2)[:, None, None]) + 0.001
+        ) * torch.cos(torch.pi / 2 * times).float()[:, None, None]
         mean = torch_dct.idct_2d(torch_dct.dct_2d(u, norm="ortho") * gain[:, None], norm="ortho")
         return mean + torch.sin(torch.pi / 2 * times).float()[:, None, None, None] * drawn()
 
-    yield row("blurring diffusion 1024×1×32×32, one t per image", lambda: blurring.sample(u, times, generator), "inverse heat code",
-              by_torch_dct, 4)
+    yield row(
+        "blurring diffusion 1024×1×32×32, one t per image",
+        lambda: blurring.sample(u, times, generator),
+        "inverse heat code",
+        by_torch_dct,
+        4,
+    )
     steps = torch.linspace(0.001, 1, 1000, dtype=torch.float64)
     small = u[:64, 0]
     whole = (1000, 64, 32, 32)
-    yield row("Markov path, 1000 steps, 64×32×32", lambda: vp.path(small, steps, generator), "drawing its noise",
-              lambda: torch.randn(whole, generator=generator), 1 / 1.25)
+    yield row(
+        "Markov path, 1000 steps, 64×32×32",
+        lambda: vp.path(small, steps, generator),
+        "drawing its noise",
+        lambda: torch.randn(whole, generator=generator),
+        1 / 1.25,
+    )
 
 
 def given(table, u, index, epsilon):

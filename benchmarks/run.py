@@ -4,6 +4,7 @@ CPU time, medians of interleaved turns. The last columns are what to read: how m
 at, and how far the results are apart (relative, maximum norm; – where the peer solves a slightly different problem). Fails where
 results differ, not where a machine is slow.
 """
+
 import os
 
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -16,16 +17,15 @@ import statistics
 import sys
 import time
 
-import numpy as np
-import torch
-
 import blur
 import growth
 import nonlinear
+import numpy as np
 import osmosis
 import processes
+import torch
 
-TURN, ROUNDS = 0.03, 9   # seconds that a turn lasts at least; turns of each function
+TURN, ROUNDS = 0.03, 9  # seconds that a turn lasts at least; turns of each function
 
 
 def seconds(*functions):
@@ -47,13 +47,27 @@ def seconds(*functions):
 
 
 def gap(ours, theirs):
-    ours, theirs = (np.asarray(x.detach() if isinstance(x, torch.Tensor) else x, dtype=np.float64).ravel() for x in (ours, theirs))
+    ours, theirs = (
+        np.asarray(x.detach() if isinstance(x, torch.Tensor) else x, dtype=np.float64).ravel()
+        for x in (ours, theirs)
+    )
     return np.abs(ours - theirs).max() / np.abs(theirs).max()
 
 
 def machine():
     info = pathlib.Path("/proc/cpuinfo")
-    model = next((line.split(":")[1].strip() for line in info.read_text().splitlines() if "model name" in line), "") if info.exists() else ""
+    model = (
+        next(
+            (
+                line.split(":")[1].strip()
+                for line in info.read_text().splitlines()
+                if "model name" in line
+            ),
+            "",
+        )
+        if info.exists()
+        else ""
+    )
     return f"{datetime.date.today()}, {model or platform.processor() or platform.machine()}, one thread, torch {torch.__version__}, NumPy {np.__version__}"
 
 
@@ -69,10 +83,15 @@ def main():
             mine, theirs = seconds(row["ours"], row["theirs"])
             apart = gap(row["ours"](), row["theirs"]()) if row["tolerance"] is not None else None
             reached = "ok" if theirs / mine >= row["reach"] else "short"
-            print(f"{row['operation']:48} {1e3 * mine:9.3f}  {row['peer']:34} {theirs / mine:7.2f} {row['reach']:6.2f} {reached:5} "
-                  f"{'–' if apart is None else format(apart, '.0e'):>8}", flush=True)
+            print(
+                f"{row['operation']:48} {1e3 * mine:9.3f}  {row['peer']:34} {theirs / mine:7.2f} {row['reach']:6.2f} {reached:5} "
+                f"{'–' if apart is None else format(apart, '.0e'):>8}",
+                flush=True,
+            )
             if apart is not None and not apart <= row["tolerance"]:
-                wrong.append(f"{row['operation']} and {row['peer']} differ by {apart:.1e}, more than {row['tolerance']:.0e}")
+                wrong.append(
+                    f"{row['operation']} and {row['peer']} differ by {apart:.1e}, more than {row['tolerance']:.0e}"
+                )
     if not only or "growth" in only:
         growth.main(seconds)
     if wrong:

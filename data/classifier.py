@@ -6,6 +6,7 @@ Trains on all 60,000 images of Fashion-MNIST (the package of `rebuild.py`, check
 accuracy on the 10,000 test images. Seeded; weights still differ in their last digits between machines, so the checksum in
 sources.toml is that of the shipped file. The file is written whole, after training.
 """
+
 import argparse
 import hashlib
 import pathlib
@@ -13,18 +14,22 @@ import tomllib
 
 import numpy as np
 import torch
+from rebuild import HERE, archive, idx, members_of_deb
 
 from dpss.features import Classifier
-from rebuild import HERE, archive, idx, members_of_deb
 
 SEED, BATCH, RATE = 1, 128, 2e-3
 
 
 def load(files, stem):
     """Images in [−1, 1] (n, 1, 28, 28) and labels (n,)."""
-    images, labels = (idx(next(d for n, d in files.items() if n.endswith(f"{stem}-{kind}-ubyte.gz")))
-                      for kind in ("images-idx3", "labels-idx1"))
-    return torch.from_numpy(images.astype(np.float32))[:, None] / 127.5 - 1, torch.from_numpy(labels.astype(np.int64))
+    images, labels = (
+        idx(next(d for n, d in files.items() if n.endswith(f"{stem}-{kind}-ubyte.gz")))
+        for kind in ("images-idx3", "labels-idx1")
+    )
+    return torch.from_numpy(images.astype(np.float32))[:, None] / 127.5 - 1, torch.from_numpy(
+        labels.astype(np.int64)
+    )
 
 
 def train(images, labels, epochs):
@@ -35,7 +40,7 @@ def train(images, labels, epochs):
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=steps)
     for epoch in range(epochs):
         order = torch.randperm(len(images), generator=generator)
-        for chosen in order[:len(images) // BATCH * BATCH].split(BATCH):
+        for chosen in order[: len(images) // BATCH * BATCH].split(BATCH):
             batch, mirrored = images[chosen], torch.rand(BATCH, generator=generator) < 0.5
             batch[mirrored] = batch[mirrored].flip(-1)
             loss = torch.nn.functional.cross_entropy(network(batch), labels[chosen])
@@ -44,12 +49,17 @@ def train(images, labels, epochs):
             optimiser.step()
             schedule.step()
         print(f"epoch {epoch + 1}: loss of the last batch {loss.item():.3f}", flush=True)
-    return network.half().float().eval()   # as it is stored
+    return network.half().float().eval()  # as it is stored
 
 
 def accuracy(network, images, labels):
     with torch.no_grad():
-        return (torch.cat([network(chunk).argmax(1) for chunk in images.split(500)]) == labels).double().mean().item()
+        return (
+            (torch.cat([network(chunk).argmax(1) for chunk in images.split(500)]) == labels)
+            .double()
+            .mean()
+            .item()
+        )
 
 
 def main():
@@ -59,13 +69,18 @@ def main():
     parser.add_argument("--epochs", type=int, default=12)
     options = parser.parse_args()
     package = options.fashion.read_bytes()
-    if hashlib.sha256(package).hexdigest() != tomllib.loads((HERE / "sources.toml").read_text("utf-8"))["source"]["fashion"]["sha256"]:
+    if (
+        hashlib.sha256(package).hexdigest()
+        != tomllib.loads((HERE / "sources.toml").read_text("utf-8"))["source"]["fashion"]["sha256"]
+    ):
         raise SystemExit(f"{options.fashion.name} is not the package of sources.toml")
     files = members_of_deb(package)
     torch.set_num_threads(1)
     network = train(*load(files, "train"), options.epochs)
     print(f"accuracy on the test images: {accuracy(network, *load(files, 't10k')):.4f}")
-    content = archive({name: value.numpy().astype(np.float16) for name, value in network.state_dict().items()})
+    content = archive(
+        {name: value.numpy().astype(np.float16) for name, value in network.state_dict().items()}
+    )
     partial = options.into / "classifier.partial"
     partial.write_bytes(content)
     partial.replace(options.into / "classifier.npz")

@@ -4,6 +4,7 @@
 
 Needs NumPy and Pillow, no network and no dpkg. Files are written whole, after all of them were made.
 """
+
 import argparse
 import gzip
 import hashlib
@@ -34,10 +35,19 @@ def members_of_deb(data):
     """Files of a Debian package: an `ar` archive that holds data.tar.*, name -> bytes."""
     position = 8
     while position < len(data):
-        name, size = data[position:position + 16].decode().strip().rstrip("/"), int(data[position + 48:position + 58])
+        name, size = (
+            data[position : position + 16].decode().strip().rstrip("/"),
+            int(data[position + 48 : position + 58]),
+        )
         if name.startswith("data.tar"):
-            with tarfile.open(fileobj=io.BytesIO(data[position + 60:position + 60 + size])) as archive:
-                return {m.name.removeprefix("./"): archive.extractfile(m).read() for m in archive if m.isfile()}
+            with tarfile.open(
+                fileobj=io.BytesIO(data[position + 60 : position + 60 + size])
+            ) as archive:
+                return {
+                    m.name.removeprefix("./"): archive.extractfile(m).read()
+                    for m in archive
+                    if m.isfile()
+                }
         position += 60 + size + size % 2
     raise SystemExit("the package holds no data.tar")
 
@@ -53,8 +63,10 @@ def fashion(files):
     """A class-balanced subset: the first images of each class, in the order of the file."""
     arrays = {}
     for split, (stem, wanted) in PER_CLASS.items():
-        images, labels = (idx(next(d for n, d in files.items() if n.endswith(f"{stem}-{kind}-ubyte.gz")))
-                          for kind in ("images-idx3", "labels-idx1"))
+        images, labels = (
+            idx(next(d for n, d in files.items() if n.endswith(f"{stem}-{kind}-ubyte.gz")))
+            for kind in ("images-idx3", "labels-idx1")
+        )
         chosen = np.sort(np.concatenate([np.flatnonzero(labels == k)[:wanted] for k in range(10)]))
         arrays |= {f"{split}_images": images[chosen], f"{split}_labels": labels[chosen]}
     return archive(arrays)
@@ -77,7 +89,9 @@ def photograph(data, box):
     """The square cut out and averaged down to 256×256, as an 8-bit PNG."""
     left, top, side = box
     with Image.open(io.BytesIO(data)) as picture:
-        square = picture.crop((left, top, left + side, top + side)).resize((SIDE, SIDE), Image.Resampling.BOX)
+        square = picture.crop((left, top, left + side, top + side)).resize(
+            (SIDE, SIDE), Image.Resampling.BOX
+        )
     buffer = io.BytesIO()
     square.save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
@@ -95,7 +109,9 @@ def main():
         inputs[key] = getattr(options, key).read_bytes()
         found = hashlib.sha256(inputs[key]).hexdigest()
         if found != known[key]["sha256"]:
-            raise SystemExit(f"{getattr(options, key).name} has sha256 {found}; needed: {known[key]['sha256']}")
+            raise SystemExit(
+                f"{getattr(options, key).name} has sha256 {found}; needed: {known[key]['sha256']}"
+            )
     made = {"fashion.npz": fashion(members_of_deb(inputs["fashion"]))}
     with zipfile.ZipFile(io.BytesIO(inputs["photographs"])) as wheel:
         for name, (file, box) in PHOTOGRAPHS.items():

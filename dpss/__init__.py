@@ -3,14 +3,70 @@
 Names of `bases`, `processes`, `families` and `priors` are also here: `dpss.vp()`, `dpss.Process`. The samplers, filters
 and measures stay in their modules: `dpss.reverse.sample`, `dpss.osmosis.clone`, `dpss.measures.entropy`.
 """
-from . import bases, certificate, claims, diffusion, families, figures, images, laws, measures, osmosis, priors, processes, reverse
+
+from . import (
+    bases,
+    certificate,
+    claims,
+    diffusion,
+    families,
+    figures,
+    images,
+    laws,
+    measures,
+    osmosis,
+    priors,
+    processes,
+    reverse,
+)
 from .bases import Basis, Cosines, Osmotic, Pixels
 from .claims import check
-from .families import blurring, gaussian_scale_space, heat, osmotic, sub_vp, ve, vp, vp_cosine, vp_discrete
+from .families import (
+    blurring,
+    gaussian_scale_space,
+    heat,
+    osmotic,
+    sub_vp,
+    ve,
+    vp,
+    vp_cosine,
+    vp_discrete,
+)
 from .priors import Empirical, GaussianPrior, Mixture
 from .processes import Gaussian, Kernel, Process
 
-__all__ = ["Basis", "Cosines", "Empirical", "Gaussian", "GaussianPrior", "Kernel", "Mixture", "Osmotic", "Pixels", "Process",
-           "bases", "blurring", "certificate", "check", "claims", "diffusion", "families", "figures", "gaussian_scale_space",
-           "heat", "images", "laws", "measures", "osmosis", "osmotic", "priors", "processes", "reverse", "sub_vp", "ve", "vp",
-           "vp_cosine", "vp_discrete"]
+__all__ = [
+    "Basis",
+    "Cosines",
+    "Empirical",
+    "Gaussian",
+    "GaussianPrior",
+    "Kernel",
+    "Mixture",
+    "Osmotic",
+    "Pixels",
+    "Process",
+    "bases",
+    "blurring",
+    "certificate",
+    "check",
+    "claims",
+    "diffusion",
+    "families",
+    "figures",
+    "gaussian_scale_space",
+    "heat",
+    "images",
+    "laws",
+    "measures",
+    "osmosis",
+    "osmotic",
+    "priors",
+    "processes",
+    "reverse",
+    "sub_vp",
+    "ve",
+    "vp",
+    "vp_cosine",
+    "vp_discrete",
+]

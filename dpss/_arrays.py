@@ -4,6 +4,7 @@ Every public function accepts an image `(..., H, W)`: the last two axes are spac
 `image` refuses what is not one, with a message that names the argument, what it got and what it needs;
 `Bridge` takes NumPy arrays and tensors to float64 NumPy and back to the kind, dtype and device they came from.
 """
+
 import math
 
 import numpy as np
@@ -23,15 +24,23 @@ def image(u, name="u", *, positive=False):
     else:
         raise TypeError(f"{name} is a {type(u).__name__}; needed: a NumPy array or a torch tensor")
     if not floating:
-        raise TypeError(f"{name} has dtype {u.dtype}; needed: floating point (see dpss.images.as_float)")
+        raise TypeError(
+            f"{name} has dtype {u.dtype}; needed: floating point (see dpss.images.as_float)"
+        )
     if u.ndim < 2:
-        raise ValueError(f"{name} has shape {tuple(u.shape)}; needed: at least two axes (..., H, W)")
+        raise ValueError(
+            f"{name} has shape {tuple(u.shape)}; needed: at least two axes (..., H, W)"
+        )
     if 0 in u.shape:
-        raise ValueError(f"{name} has shape {tuple(u.shape)}; needed: at least one image and one pixel")
+        raise ValueError(
+            f"{name} has shape {tuple(u.shape)}; needed: at least one image and one pixel"
+        )
     if not _finite(u):
         raise ValueError(f"{name} contains NaN or inf; needed: finite values")
     if positive and not (u > 0).all():
-        raise ValueError(f"{name} has minimum {float(u.min()):g}; needed: values > 0 (dpss.images.as_positive makes such images)")
+        raise ValueError(
+            f"{name} has minimum {float(u.min()):g}; needed: values > 0 (dpss.images.as_positive makes such images)"
+        )
     return u
 
 
@@ -56,11 +65,19 @@ def tensor(u, name="u"):
         u = for_torch(u)
     if not isinstance(u, torch.Tensor):
         try:
-            listed = not hasattr(u, "dtype") and torch.as_tensor(u).is_floating_point()   # Python's numbers have double precision
+            listed = (
+                not hasattr(u, "dtype") and torch.as_tensor(u).is_floating_point()
+            )  # Python's numbers have double precision
             u = torch.as_tensor(u, dtype=torch.float64 if listed else None)
         except (TypeError, ValueError, RuntimeError):
-            kind = f"an array of dtype {u.dtype}" if isinstance(u, np.ndarray) else f"a {type(u).__name__}"
-            raise TypeError(f"{name} is {kind}; needed: a tensor or an array of a dtype that torch knows") from None
+            kind = (
+                f"an array of dtype {u.dtype}"
+                if isinstance(u, np.ndarray)
+                else f"a {type(u).__name__}"
+            )
+            raise TypeError(
+                f"{name} is {kind}; needed: a tensor or an array of a dtype that torch knows"
+            ) from None
     return image(u, name)
 
 
@@ -74,7 +91,9 @@ def shown(values):
 def generator(source):
     """`source` if randomness may come from it: a `torch.Generator`, or None for torch's own."""
     if source is not None and not isinstance(source, torch.Generator):
-        raise TypeError(f"generator is {source!r}; needed: a torch.Generator (torch.Generator().manual_seed(0)) or None")
+        raise TypeError(
+            f"generator is {source!r}; needed: a torch.Generator (torch.Generator().manual_seed(0)) or None"
+        )
     return source
 
 
@@ -83,13 +102,17 @@ def fitting(shape, other, name):
     try:
         return torch.broadcast_shapes(tuple(shape), tuple(other))
     except RuntimeError:
-        raise ValueError(f"{name} has shape {tuple(shape)}; needed: what fits {tuple(other)}") from None
+        raise ValueError(
+            f"{name} has shape {tuple(shape)}; needed: what fits {tuple(other)}"
+        ) from None
 
 
 def same_grid(u, other, name):
     """ValueError, naming `other`, unless it has the grid of the image `u` and batch axes that broadcast against those of u."""
     if other.shape[-2:] != u.shape[-2:]:
-        raise ValueError(f"{name} has grid {tuple(other.shape[-2:])}; needed: {tuple(u.shape[-2:])}")
+        raise ValueError(
+            f"{name} has grid {tuple(other.shape[-2:])}; needed: {tuple(u.shape[-2:])}"
+        )
     fitting(other.shape, u.shape, name)
 
 
@@ -102,7 +125,7 @@ def times(t, name="t", latest=1.0):
         raise TypeError(f"{name} is {t!r}; needed: a time or a tensor of times") from None
     # a float needs no reduction, and would wait for one in each of thousands of filters of small images
     least, largest = (given, given) if type(given) is float else extent(t)
-    if not (least >= 0 and largest <= latest and largest < math.inf):   # NaN fails every comparison
+    if not (least >= 0 and largest <= latest and largest < math.inf):  # NaN fails every comparison
         wrong = t[~((t >= 0) & (t <= latest) & torch.isfinite(t))]
         needed = f"times in [0, {latest:g}]" if np.isfinite(latest) else "finite times >= 0"
         raise ValueError(f"{name} holds {wrong.flatten()[0].item()!r}; needed: {needed}")
@@ -124,7 +147,9 @@ def spread(coefficients, shape, name="t"):
     if not times or not batch:
         return coefficients
     if len(times) > len(batch) or any(m not in (1, n) for m, n in zip(times, batch)):
-        raise ValueError(f"{name} has shape {times}; needed: the leading axes of the batch {batch}, or one time")
+        raise ValueError(
+            f"{name} has shape {times}; needed: the leading axes of the batch {batch}, or one time"
+        )
     return coefficients.reshape(*times, *[1] * (len(batch) - len(times)), *coefficients.shape[-2:])
 
 
@@ -136,7 +161,9 @@ def mask(region, shape, name="mask"):
     if region.dtype != bool:
         raise TypeError(f"{name} has dtype {region.dtype}; needed: bool")
     if region.shape != tuple(shape):
-        raise ValueError(f"{name} has shape {region.shape}; needed: {tuple(shape)}, the image's last two axes")
+        raise ValueError(
+            f"{name} has shape {region.shape}; needed: {tuple(shape)}, the image's last two axes"
+        )
     return region
 
 
@@ -147,7 +174,11 @@ def number(x, name, *, above=None, least=None):
     except (TypeError, ValueError):
         raise TypeError(f"{name} is {x!r}; needed: a number") from None
     needed = f"> {above}" if above is not None else f">= {least}" if least is not None else "finite"
-    if not np.isfinite(value) or (above is not None and value <= above) or (least is not None and value < least):
+    if (
+        not np.isfinite(value)
+        or (above is not None and value <= above)
+        or (least is not None and value < least)
+    ):
         raise ValueError(f"{name} is {value:g}; needed: a number {needed}")
     return value
 
@@ -179,7 +210,11 @@ def rounding(u):
 
 def like(constant, u):
     """A float64 tensor of constants as the kind, dtype and device of the image `u`."""
-    return constant.to(u) if isinstance(u, torch.Tensor) else constant.numpy().astype(u.dtype, copy=False)
+    return (
+        constant.to(u)
+        if isinstance(u, torch.Tensor)
+        else constant.numpy().astype(u.dtype, copy=False)
+    )
 
 
 class Bridge:
@@ -191,7 +226,7 @@ class Bridge:
     @staticmethod
     def to(u):
         if isinstance(u, torch.Tensor):
-            u = u.detach().cpu().double().numpy()   # NumPy has no bfloat16
+            u = u.detach().cpu().double().numpy()  # NumPy has no bfloat16
         return np.asarray(u, dtype=np.float64)
 
     def back(self, result):

@@ -3,17 +3,13 @@
 A process of this library acts mode by mode, so a basis is all it needs to know about space.
 Images are `(..., H, W)`, NumPy arrays or tensors; modes have the shape and kind of the image.
 """
+
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 import numpy as np
 import torch
-from scipy import fft
 
-from . import _arrays, osmosis
-
-# Up to this side a dense cosine matrix is faster than a fast transform (float32; measured on two CPU cores).
-DENSE_SIDE = 96
+from . import _arrays, _cosines, osmosis
 
 
 class Basis:
@@ -37,12 +33,14 @@ class Basis:
 
     def pull_back(self, gradient):
         """Bᵀ g: turns a `gradient` with respect to the modes into one with respect to the image."""
-        return self.synthesise(gradient)   # Bᵀ = B⁻¹ where B is orthonormal
+        return self.synthesise(gradient)  # Bᵀ = B⁻¹ where B is orthonormal
 
     def check(self, shape, name="u"):
         """Raise ValueError, naming the argument `name`, unless the grid `shape` is the one this basis was made for."""
         if self.shape is not None and tuple(shape) != self.shape:
-            raise ValueError(f"{name} has grid {tuple(shape)}; needed: {self.shape}, the grid of {self}")
+            raise ValueError(
+                f"{name} has grid {tuple(shape)}; needed: {self.shape}, the grid of {self}"
+            )
 
 
 @dataclass(frozen=True)
@@ -70,7 +68,7 @@ class Cosines(Basis):
             [2.0000, 3.0000, 5.0000]], dtype=torch.float64)
     """
 
-    shape: tuple = field()   # without it the None of Basis would be a default
+    shape: tuple = field()  # without it the None of Basis would be a default
     laplacian: str = "discrete"
 
     def __post_init__(self):
@@ -82,20 +80,16 @@ class Cosines(Basis):
     @torch.inference_mode(False)
     def eigenvalues(self):
         """λ_k ≥ 0 of −Δ, a float64 tensor (H, W)."""
-        angle_y, angle_x = (torch.arange(n, dtype=torch.float64) * (torch.pi / n) for n in self.shape)
-        if self.laplacian == "continuous":
-            along_y, along_x = angle_y ** 2, angle_x ** 2
-        else:
-            along_y, along_x = 4 * torch.sin(angle_y / 2) ** 2, 4 * torch.sin(angle_x / 2) ** 2
+        along_y, along_x = (_cosines.rates(n, self.laplacian) for n in self.shape)
         return along_y[:, None] + along_x[None, :]
 
     def analyse(self, u):
         self.check(_arrays.image(u).shape[-2:])
-        return _cosine_transform(u, inverse=False)
+        return _cosines.transform(u, inverse=False)
 
     def synthesise(self, modes):
         self.check(_arrays.image(modes, "modes").shape[-2:], "modes")
-        return _cosine_transform(modes, inverse=True)
+        return _cosines.transform(modes, inverse=True)
 
 
 class Osmotic(Basis):
@@ -117,13 +111,15 @@ class Osmotic(Basis):
             raise ValueError(f"guidance has shape {drift.shape}; needed: one image (H, W)")
         log_v = _arrays.Bridge.to(drift.potential)
         log_v = log_v - np.log(np.exp(log_v - log_v.max()).mean()) - log_v.max()
-        root = np.exp(0.5 * log_v)   # √v, mean(v) = 1
+        root = np.exp(0.5 * log_v)  # √v, mean(v) = 1
         S = osmosis.operator(drift).toarray() * root.ravel() / root.ravel()[:, None]
-        rates, Q = np.linalg.eigh(-0.5 * (S + S.T))   # symmetric but for rounding
+        rates, Q = np.linalg.eigh(-0.5 * (S + S.T))  # symmetric but for rounding
         self.shape, self.log_abs_det = log_v.shape, 0.5 * float(log_v.sum())
-        rates[0] = 0.0   # of v; rounding leaves 1e-16
+        rates[0] = 0.0  # of v; rounding leaves 1e-16
         self._root = torch.from_numpy(root)
-        self._vectors = torch.from_numpy(Q * np.sign(Q.sum(axis=0) + 1e-300))   # a sign that no other library version turns
+        self._vectors = torch.from_numpy(
+            Q * np.sign(Q.sum(axis=0) + 1e-300)
+        )  # a sign that no other library version turns
         self._rates = torch.from_numpy(rates.clip(min=0)).reshape(self.shape)
 
     def __repr__(self):
@@ -154,38 +150,3 @@ class Osmotic(Basis):
     def _times(self, x, matrix):
         """x as rows of N numbers, times an N×N matrix."""
         return (x.reshape(*x.shape[:-2], -1) @ _arrays.like(matrix, x)).reshape(x.shape)
-
-
-def _cosine_transform(u, inverse):
-    """Orthonormal DCT-II (or its inverse, the transpose) over the last two axes."""
-    if u.dtype.itemsize < 4:   # neither transforms nor small sums are for short types
-        tensor = isinstance(u, torch.Tensor)
-        wide = _cosine_transform(u.float() if tensor else u.astype(np.float32), inverse)
-        return wide.to(u.dtype) if tensor else wide.astype(u.dtype)
-    if isinstance(u, np.ndarray):
-        return (fft.idctn if inverse else fft.dctn)(u, axes=(-2, -1), norm="ortho")
-    height, width = u.shape[-2:]
-    if u.device.type == "cpu" and max(height, width) > DENSE_SIDE:
-        return _FastCosines.apply(u, inverse)
-    C, D = (_arrays.like(_cosine_matrix(n), u) for n in (height, width))
-    return C.T @ u @ D if inverse else C @ u @ D.T
-
-
-@lru_cache(maxsize=64)
-@torch.inference_mode(False)   # what is kept may be needed for gradients later
-def _cosine_matrix(n):
-    """Orthonormal DCT-II matrix: row k is √((2 − [k=0])/n) cos(πk(i + ½)/n), i = 0, ..., n−1. A tensor, not to be changed."""
-    return torch.from_numpy(fft.dct(np.eye(n), axis=0, norm="ortho"))
-
-
-class _FastCosines(torch.autograd.Function):
-    """SciPy's transform for tensors on the CPU; its derivative is the opposite transform (orthonormality)."""
-
-    @staticmethod
-    def forward(ctx, u, inverse):
-        ctx.inverse = inverse
-        return torch.from_numpy(_cosine_transform(u.detach().numpy(), inverse))
-
-    @staticmethod
-    def backward(ctx, gradient):
-        return _FastCosines.apply(gradient, not ctx.inverse), None

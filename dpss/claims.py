@@ -1,4 +1,5 @@
 """Checks that a page prints: each statement of the book is followed by one."""
+
 import numpy as np
 import torch
 

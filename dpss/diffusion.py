@@ -4,15 +4,15 @@
 time. `inpaint` is the steady state of homogeneous diffusion where some pixels are held. Results have the kind, dtype and device
 of the image, and are computed in its precision.
 """
+
 import numpy as np
 import scipy.sparse.linalg
-import torch
 
-from . import _arrays, _schemes, osmosis
-from ._blur import blur
+from . import _arrays, _nonlinear, osmosis
+from ._cosines import blur
 
-DIFFUSIVITIES = ("charbonnier", "perona-malik")   # 1/√(1 + s) and 1/(1 + s) of s = |∇u_σ|²/contrast²
-EXPONENT = 3.31488   # makes the flux of edge-enhancing diffusion largest at |∇u| = contrast
+DIFFUSIVITIES = ("charbonnier", "perona-malik")  # 1/√(1 + s) and 1/(1 + s) of s = |∇u_σ|²/contrast²
+EXPONENT = 3.31488  # makes the flux of edge-enhancing diffusion largest at |∇u| = contrast
 
 
 def homogeneous(u, t):
@@ -33,11 +33,20 @@ def homogeneous(u, t):
     t = _arrays.times(t, latest=float("inf")).detach()
     if u.dtype.itemsize in (4, 8) and getattr(u.dtype, "isnative", True):
         return blur(u, t)
-    bridge = _arrays.Bridge(u)   # short types, and the byte order of other machines
+    bridge = _arrays.Bridge(u)  # short types, and the byte order of other machines
     return bridge.back(blur(bridge.to(u), t))
 
 
-def nonlinear(u, t, contrast, diffusivity="charbonnier", presmoothing=0.0, scheme="fed", steps=None, colour=None):
+def nonlinear(
+    u,
+    t,
+    contrast,
+    diffusivity="charbonnier",
+    presmoothing=0.0,
+    scheme="fed",
+    steps=None,
+    colour=None,
+):
     """Nonlinear isotropic diffusion ∂u/∂t = div(g(|∇u_σ|²/contrast²) ∇u): edges steeper than the contrast are spared.
 
     `u`: image (..., H, W). `t` ≥ 0 in squared pixels, `contrast` > 0 in grey values per pixel. `diffusivity`: "charbonnier"
@@ -56,21 +65,25 @@ def nonlinear(u, t, contrast, diffusivity="charbonnier", presmoothing=0.0, schem
     Source: Perona and Malik 1990; Catté et al. 1992; Weickert, ter Haar Romeny and Viergever 1998 (AOS).
     """
     if not callable(diffusivity) and diffusivity not in DIFFUSIVITIES:
-        raise ValueError(f"diffusivity is {diffusivity!r}; needed: {', '.join(map(repr, DIFFUSIVITIES))} or a function")
+        raise ValueError(
+            f"diffusivity is {diffusivity!r}; needed: {', '.join(map(repr, DIFFUSIVITIES))} or a function"
+        )
     t, contrast = _arrays.number(t, "t", least=0), _arrays.number(contrast, "contrast", above=0)
 
     def edges(v, shared, buffers):
-        largest = 1.0   # of the named diffusivities
+        largest = 1.0  # of the named diffusivities
 
         def g(double):
             nonlocal largest
             square = double.sum(-3, keepdims=True) if shared else double
-            square *= square.dtype.type(0.5 / contrast ** 2)
+            square *= square.dtype.type(0.5 / contrast**2)
             if callable(diffusivity):
                 value = np.array(diffusivity(square), dtype=v.dtype)
                 if value.shape != square.shape or not np.isfinite(value).all() or value.min() < 0:
-                    raise ValueError(f"diffusivity returns shape {value.shape} or values that are not finite and >= 0; "
-                                     f"needed: finite values >= 0 of shape {square.shape}")
+                    raise ValueError(
+                        f"diffusivity returns shape {value.shape} or values that are not finite and >= 0; "
+                        f"needed: finite values >= 0 of shape {square.shape}"
+                    )
                 largest = max(largest, float(value.max()))
                 return value
             square += 1
@@ -78,9 +91,9 @@ def nonlinear(u, t, contrast, diffusivity="charbonnier", presmoothing=0.0, schem
                 np.sqrt(square, out=square)
             return np.reciprocal(square, out=square)
 
-        return _schemes.isotropic(v, g, buffers), largest
+        return _nonlinear.isotropic(v, g, buffers), largest
 
-    enough = {"fed": 16 + 2 * t ** 0.5, "aos": 80 + 8 * t ** 0.5, "explicit": max(16, 4 * t)}
+    enough = {"fed": 16 + 2 * t**0.5, "aos": 80 + 8 * t**0.5, "explicit": max(16, 4 * t)}
     return _evolve(u, t, edges, presmoothing, scheme, enough, steps, colour)
 
 
@@ -97,7 +110,7 @@ def edge_enhancing(u, t, contrast, presmoothing=1.0, scheme="fed", steps=None, c
     t, contrast = _arrays.number(t, "t", least=0), _arrays.number(contrast, "contrast", above=0)
 
     def edges(v, shared, buffers):
-        def tensor(dy, dx):   # −2 ∂_y u_σ, 2 ∂_x u_σ
+        def tensor(dy, dx):  # −2 ∂_y u_σ, 2 ∂_x u_σ
             kind, xy = v.dtype.type, np.multiply(dy, dx, out=buffers("xy", dy.shape))
             dy *= dy
             dx *= dx
@@ -106,22 +119,22 @@ def edge_enhancing(u, t, contrast, presmoothing=1.0, scheme="fed", steps=None, c
                 parts = [part.sum(-3, keepdims=True) for part in parts]
             # 4 |∇u_σ|²; below 2 contrast² the exponential is under 1e-23: nothing is lost by stopping there, and nothing underflows
             square = np.add(parts[0], parts[2], out=buffers("square", parts[0].shape))
-            np.maximum(square, kind(2 * contrast ** 2), out=square)
-            loss = np.divide(kind(4 * contrast ** 2), square, out=buffers("loss", square.shape))
+            np.maximum(square, kind(2 * contrast**2), out=square)
+            loss = np.divide(kind(4 * contrast**2), square, out=buffers("loss", square.shape))
             loss *= loss
             loss *= loss
             loss *= kind(-EXPONENT)
             np.exp(loss, out=loss)
-            loss /= square   # (1 − g)/|∇u_σ|²
+            loss /= square  # (1 − g)/|∇u_σ|²
             for part in parts:
                 part *= loss
             for part in parts[::2]:
                 np.subtract(1, part, out=part)
             return parts
 
-        return _schemes.edge_enhancing(v, tensor, buffers), 1.0
+        return _nonlinear.edge_enhancing(v, tensor, buffers), 1.0
 
-    enough = {"fed": 16 + 20 * t ** 0.5, "explicit": max(16, 4 * t)}
+    enough = {"fed": 16 + 20 * t**0.5, "explicit": max(16, 4 * t)}
     return _evolve(u, t, edges, presmoothing, scheme, enough, steps, colour)
 
 
@@ -142,9 +155,15 @@ def inpaint(u, mask):
     if not known.all():
         height, width = values.shape[-2:]
         flat = osmosis.Drift(np.zeros((height - 1, width)), np.zeros((height, width - 1)))
-        rows = osmosis.operator(flat)[:, ~known].T.tocsc()   # of the Laplacian, at the unknown pixels; it is symmetric
-        solve = scipy.sparse.linalg.splu(-rows[:, ~known], permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0,
-                                         options={"SymmetricMode": True}).solve
+        rows = osmosis.operator(flat)[
+            :, ~known
+        ].T.tocsc()  # of the Laplacian, at the unknown pixels; it is symmetric
+        solve = scipy.sparse.linalg.splu(
+            -rows[:, ~known],
+            permc_spec="MMD_AT_PLUS_A",
+            diag_pivot_thresh=0,
+            options={"SymmetricMode": True},
+        ).solve
         columns = values.reshape(-1, known.size)
         columns[:, ~known] = solve((rows[:, known] @ columns[:, known].T)).T
     return bridge.back(values)
@@ -171,15 +190,19 @@ def _evolve(u, t, edges, presmoothing, scheme, enough, steps, colour):
     shared = colour if colour is not None else u.ndim > 2 and u.shape[-3] == 3
     bridge, v = _arrays.Bridge(u), _arrays.Bridge.to(u)
     v = np.array(v, dtype=np.float32 if "float32" in str(u.dtype) else np.float64)
-    buffers = _schemes.Buffers(v.dtype)
+    buffers = _nonlinear.Buffers(v.dtype)
     for _ in range(steps if t else 0):
-        A, largest = edges(homogeneous(v, 0.5 * sigma ** 2) if sigma else v, shared, buffers)
+        A, largest = edges(homogeneous(v, 0.5 * sigma**2) if sigma else v, shared, buffers)
         limit = step_limit(largest)
         if scheme == "explicit" and t / steps > limit * (1 + 1e-6):
-            raise ValueError(f"steps is {steps}, a step of {t / steps:g}; needed: steps of at most {limit:g}, 1/(4 max g)")
+            raise ValueError(
+                f"steps is {steps}, a step of {t / steps:g}; needed: steps of at most {limit:g}, 1/(4 max g)"
+            )
         if scheme == "aos":
-            v = _schemes.aos(v, A, t / steps)
+            v = _nonlinear.aos(v, A, t / steps)
         else:
-            for step in (t / steps,) if scheme == "explicit" else _schemes.fed_steps(t / steps, limit):
-                _schemes.explicit(v, A, step, buffers)
+            for step in (
+                (t / steps,) if scheme == "explicit" else _nonlinear.fed_steps(t / steps, limit)
+            ):
+                _nonlinear.explicit(v, A, step, buffers)
     return bridge.back(v)

@@ -1,4 +1,5 @@
 """Families: the schedules α_t, σ_t of the literature, each a `Process` on t in [0, 1]."""
+
 import math
 
 import torch
@@ -21,7 +22,12 @@ def vp(beta_min=0.1, beta_max=20.0):
     """
     integral = _beta_integral(beta_min, beta_max)
     # 1 − exp(−x) loses all digits at small t, −expm1(−x) none
-    return Process(Pixels(), lambda t: -0.5 * integral(t), lambda t: torch.sqrt(-torch.expm1(-integral(t))), "vp")
+    return Process(
+        Pixels(),
+        lambda t: -0.5 * integral(t),
+        lambda t: torch.sqrt(-torch.expm1(-integral(t))),
+        "vp",
+    )
 
 
 def vp_cosine():
@@ -31,8 +37,12 @@ def vp_cosine():
     without their offset.
     """
     # cos(πt/2) written as a sine is exactly 0 at t = 1
-    return Process(Pixels(), lambda t: torch.log(torch.sin(0.5 * math.pi * (1 - t))),
-                   lambda t: torch.sin(0.5 * math.pi * t), "vp_cosine")
+    return Process(
+        Pixels(),
+        lambda t: torch.log(torch.sin(0.5 * math.pi * (1 - t))),
+        lambda t: torch.sin(0.5 * math.pi * t),
+        "vp_cosine",
+    )
 
 
 @torch.inference_mode(False)
@@ -46,17 +56,23 @@ def vp_discrete(betas):
     """
     betas = torch.as_tensor(betas, dtype=torch.float64)
     if betas.ndim != 1 or betas.numel() == 0 or not ((betas > 0) & (betas < 1)).all():
-        raise ValueError(f"betas has shape {tuple(betas.shape)} and values {_arrays.shown(betas)}; needed: a list of numbers in (0, 1)")
+        raise ValueError(
+            f"betas has shape {tuple(betas.shape)} and values {_arrays.shown(betas)}; needed: a list of numbers in (0, 1)"
+        )
     m = len(betas)
     fall = 0.5 * torch.log1p(-betas)
-    log_signal_at = torch.cat([torch.zeros(1, dtype=torch.float64), fall.cumsum(0)[:-1]])   # 0, ..., m − 1
+    log_signal_at = torch.cat(
+        [torch.zeros(1, dtype=torch.float64), fall.cumsum(0)[:-1]]
+    )  # 0, ..., m − 1
 
     def log_signal(t):
         place = t * m
         step = place.detach().long().clamp_(max=m - 1)
         return log_signal_at[step] + (place - step) * fall[step]
 
-    return Process(Pixels(), log_signal, lambda t: torch.sqrt(-torch.expm1(2 * log_signal(t))), "vp_discrete")
+    return Process(
+        Pixels(), log_signal, lambda t: torch.sqrt(-torch.expm1(2 * log_signal(t))), "vp_discrete"
+    )
 
 
 def sub_vp(beta_min=0.1, beta_max=20.0):
@@ -66,7 +82,9 @@ def sub_vp(beta_min=0.1, beta_max=20.0):
     KL(p_t ‖ N(0, I)) nor the entropy of U_t is monotone. The other axioms hold. Source: Song et al. 2021.
     """
     integral = _beta_integral(beta_min, beta_max)
-    return Process(Pixels(), lambda t: -0.5 * integral(t), lambda t: -torch.expm1(-integral(t)), "sub_vp")
+    return Process(
+        Pixels(), lambda t: -0.5 * integral(t), lambda t: -torch.expm1(-integral(t)), "sub_vp"
+    )
 
 
 def ve(sigma_min=0.01, sigma_max=50.0):
@@ -81,7 +99,9 @@ def ve(sigma_min=0.01, sigma_max=50.0):
     sigma_min = _arrays.number(sigma_min, "sigma_min", above=0)
     sigma_max = _arrays.number(sigma_max, "sigma_max", above=sigma_min)
     growth = 2 * math.log(sigma_max / sigma_min)
-    return Process(Pixels(), torch.zeros_like, lambda t: sigma_min * torch.sqrt(torch.expm1(growth * t)), "ve")
+    return Process(
+        Pixels(), torch.zeros_like, lambda t: sigma_min * torch.sqrt(torch.expm1(growth * t)), "ve"
+    )
 
 
 def heat(shape, blur_max=None, sigma=0.01, laplacian="discrete"):
@@ -100,9 +120,18 @@ def heat(shape, blur_max=None, sigma=0.01, laplacian="discrete"):
     torch.Size([5, 28, 28])
     """
     basis = Cosines(shape, laplacian)
-    rates, tau, sigma = basis.eigenvalues, _blur_time(basis, blur_max), _arrays.number(sigma, "sigma", least=0)
-    return Process(basis, lambda t: -rates * tau(t), lambda t: sigma * (t > 0).to(torch.float64), "heat",
-                   signal=lambda t: _decay(rates, tau(t)))
+    rates, tau, sigma = (
+        basis.eigenvalues,
+        _blur_time(basis, blur_max),
+        _arrays.number(sigma, "sigma", least=0),
+    )
+    return Process(
+        basis,
+        lambda t: -rates * tau(t),
+        lambda t: sigma * (t > 0).to(torch.float64),
+        "heat",
+        signal=lambda t: _decay(rates, tau(t)),
+    )
 
 
 def blurring(shape, blur_max=None, min_gain=0.001, laplacian="discrete"):
@@ -115,21 +144,33 @@ def blurring(shape, blur_max=None, min_gain=0.001, laplacian="discrete"):
     grid only. Raises TypeError, ValueError. Source: Hoogeboom and Salimans 2023.
     """
     basis = Cosines(shape, laplacian)
-    rates, tau, least = basis.eigenvalues, _blur_time(basis, blur_max), _arrays.number(min_gain, "min_gain", least=0)
+    rates, tau, least = (
+        basis.eigenvalues,
+        _blur_time(basis, blur_max),
+        _arrays.number(min_gain, "min_gain", least=0),
+    )
     if least >= 1:
         raise ValueError(f"min_gain is {least:g}; needed: a number below 1")
 
     def spared(t):
-        return _decay(rates, tau(t)).mul_(1 - least).add_(least)   # 1 at t = 0, since d + (1 − d) rounds to 1
+        return (
+            _decay(rates, tau(t)).mul_(1 - least).add_(least)
+        )  # 1 at t = 0, since d + (1 − d) rounds to 1
 
     def fade(t):
-        return torch.sin(0.5 * math.pi * (1 - t))   # cos(πt/2), 0 at t = 1
+        return torch.sin(0.5 * math.pi * (1 - t))  # cos(πt/2), 0 at t = 1
 
     def log_signal(t):
         blur = spared(t).log_() if least else -rates * tau(t)
         return blur.add_(torch.log(fade(t)))
 
-    return Process(basis, log_signal, lambda t: torch.sin(0.5 * math.pi * t), "blurring", signal=lambda t: spared(t).mul_(fade(t)))
+    return Process(
+        basis,
+        log_signal,
+        lambda t: torch.sin(0.5 * math.pi * t),
+        "blurring",
+        signal=lambda t: spared(t).mul_(fade(t)),
+    )
 
 
 def gaussian_scale_space(shape, t_max, laplacian="discrete"):
@@ -141,8 +182,13 @@ def gaussian_scale_space(shape, t_max, laplacian="discrete"):
     """
     basis = Cosines(shape, laplacian)
     eigenvalues, t_max = basis.eigenvalues, _arrays.number(t_max, "t_max", above=0)
-    return Process(basis, lambda t: -eigenvalues * t * t_max, torch.zeros_like, "gaussian_scale_space",
-                   signal=lambda t: _decay(eigenvalues, t * t_max))
+    return Process(
+        basis,
+        lambda t: -eigenvalues * t * t_max,
+        torch.zeros_like,
+        "gaussian_scale_space",
+        signal=lambda t: _decay(eigenvalues, t * t_max),
+    )
 
 
 def osmotic(guidance, t_max, sigma=0.01):
@@ -158,13 +204,18 @@ def osmotic(guidance, t_max, sigma=0.01):
     basis = Osmotic(guidance)
     rates, t_max = basis.eigenvalues, _arrays.number(t_max, "t_max", above=0)
     sigma = _arrays.number(sigma, "sigma", least=0)
-    return Process(basis, lambda t: -rates * t * t_max, lambda t: sigma * (t > 0).to(torch.float64), "osmotic")
+    return Process(
+        basis, lambda t: -rates * t * t_max, lambda t: sigma * (t > 0).to(torch.float64), "osmotic"
+    )
 
 
 def _beta_integral(beta_min, beta_max):
     """t ↦ ∫₀ᵗ β for the linear rate β(t) = β_min + t (β_max − β_min)."""
-    beta_min, beta_max = _arrays.number(beta_min, "beta_min", least=0), _arrays.number(beta_max, "beta_max", above=0)
-    return lambda t: beta_min * t + 0.5 * (beta_max - beta_min) * t ** 2
+    beta_min, beta_max = (
+        _arrays.number(beta_min, "beta_min", least=0),
+        _arrays.number(beta_max, "beta_max", above=0),
+    )
+    return lambda t: beta_min * t + 0.5 * (beta_max - beta_min) * t**2
 
 
 def _decay(rates, tau):
@@ -174,5 +225,7 @@ def _decay(rates, tau):
 
 def _blur_time(basis, blur_max):
     """t ↦ τ_t = ½ (blur_max sin²(πt/2))²; None: half the shorter side."""
-    blur_max = _arrays.number(min(basis.shape) / 2 if blur_max is None else blur_max, "blur_max", above=0)
+    blur_max = _arrays.number(
+        min(basis.shape) / 2 if blur_max is None else blur_max, "blur_max", above=0
+    )
     return lambda t: 0.5 * (blur_max * torch.sin(0.5 * math.pi * t) ** 2) ** 2

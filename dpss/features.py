@@ -2,14 +2,14 @@
 
 The weights are shipped in `data/classifier.npz` (plain arrays, checksum verified) and made by `data/classifier.py`.
 """
-import io
+
 from functools import lru_cache
 
 import numpy as np
 import torch
 from torch import nn
 
-from . import _arrays, images
+from . import _arrays, _data
 
 SIDE, CHUNK = 28, 500
 
@@ -46,8 +46,13 @@ def classify(u):
 
 def _apply(u, part):
     if tuple(_arrays.image(u).shape[1:]) != (SIDE, SIDE):
-        raise ValueError(f"u has shape {tuple(u.shape)}; needed: (n, {SIDE}, {SIDE}), or features of your own")
-    part, values = part(_network()), torch.as_tensor(_arrays.tensor(u), dtype=torch.float32, device="cpu")[:, None]
+        raise ValueError(
+            f"u has shape {tuple(u.shape)}; needed: (n, {SIDE}, {SIDE}), or features of your own"
+        )
+    part, values = (
+        part(_network()),
+        torch.as_tensor(_arrays.tensor(u), dtype=torch.float32, device="cpu")[:, None],
+    )
     with torch.no_grad():
         found = torch.cat([part(chunk) for chunk in values.split(CHUNK)]).double()
     return found.to(u.device) if isinstance(u, torch.Tensor) else found.numpy()
@@ -56,6 +61,8 @@ def _apply(u, part):
 @lru_cache(maxsize=1)
 def _network():
     network = Classifier()
-    with np.load(io.BytesIO(images._read("classifier.npz")), allow_pickle=False) as arrays:
-        network.load_state_dict({name: torch.from_numpy(arrays[name].astype(np.float32)) for name in arrays.files})
+    weights = _data.arrays("classifier.npz")
+    network.load_state_dict(
+        {name: torch.from_numpy(w.astype(np.float32)) for name, w in weights.items()}
+    )
     return network.eval()

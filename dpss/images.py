@@ -2,20 +2,17 @@
 
 8-bit values 0, ..., 255 become grey values 2 v/255 − 1 in [−1, 1]. The last two axes are space, colour comes before.
 """
-import hashlib
+
 import io
 import pathlib
-import tomllib
-from functools import lru_cache
 
 import numpy as np
 import torch
 from PIL import Image
 
-from . import _arrays
+from . import _arrays, _data
 
-DATA = pathlib.Path(__file__).resolve().parent.parent / "data"
-LUMA = (0.299, 0.587, 0.114)   # ITU-R BT.601: what red, green and blue add to the brightness
+LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601: what red, green and blue add to the brightness
 
 
 def fashion(split):
@@ -26,14 +23,16 @@ def fashion(split):
     """
     if split not in ("train", "test"):
         raise ValueError(f'split is {split!r}; needed: "train" or "test"')
-    with np.load(io.BytesIO(_read("fashion.npz")), allow_pickle=False) as arrays:
-        images, labels = arrays[f"{split}_images"], arrays[f"{split}_labels"]
+    stored = _data.arrays("fashion.npz")
+    images, labels = stored[f"{split}_images"], stored[f"{split}_labels"]
     return as_float(images).astype(np.float32), labels.astype(np.int64)
 
 
 def names():
     """Names of the photographs, in alphabetical order."""
-    return sorted(pathlib.PurePath(name).stem for name in _registry() if name.startswith("photographs/"))
+    return sorted(
+        pathlib.PurePath(name).stem for name in _data.registry() if name.startswith("photographs/")
+    )
 
 
 def photograph(name, grey=False):
@@ -44,7 +43,7 @@ def photograph(name, grey=False):
     """
     if name not in names():
         raise ValueError(f"name is {name!r}; needed: one of {', '.join(names())}")
-    with Image.open(io.BytesIO(_read(f"photographs/{name}.png"))) as picture:
+    with Image.open(io.BytesIO(_data.read(f"photographs/{name}.png"))) as picture:
         u = as_float(np.asarray(picture))
     if u.ndim == 2:
         return u
@@ -62,7 +61,13 @@ def as_float(u):
     array([[-1. , -0.6,  1. ]])
     """
     if isinstance(u, torch.Tensor):
-        return u if u.is_floating_point() else torch.as_tensor(as_float(u.cpu().numpy()), dtype=torch.get_default_dtype(), device=u.device)
+        return (
+            u
+            if u.is_floating_point()
+            else torch.as_tensor(
+                as_float(u.cpu().numpy()), dtype=torch.get_default_dtype(), device=u.device
+            )
+        )
     if not isinstance(u, np.ndarray):
         raise TypeError(f"u is a {type(u).__name__}; needed: a NumPy array or a torch tensor")
     if np.issubdtype(u.dtype, np.floating):
@@ -70,7 +75,9 @@ def as_float(u):
     if u.dtype == bool:
         return 2.0 * u - 1
     if not np.issubdtype(u.dtype, np.unsignedinteger):
-        raise TypeError(f"u has dtype {u.dtype}; needed: an unsigned type such as uint8, bool, or floating point")
+        raise TypeError(
+            f"u has dtype {u.dtype}; needed: an unsigned type such as uint8, bool, or floating point"
+        )
     return 2 * (u / np.iinfo(u.dtype).max) - 1
 
 
@@ -82,31 +89,12 @@ def as_positive(u):
     _arrays.image(u)
     largest = 1 + 2 * _arrays.rounding(u)
     if u.min() < -largest or u.max() > largest:
-        raise ValueError(f"u has values in [{float(u.min())!r}, {float(u.max())!r}]; needed: inside [-1, 1]")
+        raise ValueError(
+            f"u has values in [{float(u.min())!r}, {float(u.max())!r}]; needed: inside [-1, 1]"
+        )
     return (255 * (u.clip(-1, 1) + 1) / 2 + 1) / 256
 
 
 def from_positive(v):
     """Inverse of `as_positive`: 2 (256 v − 1)/255 − 1."""
     return 2 * (256 * _arrays.image(v, "v") - 1) / 255 - 1
-
-
-@lru_cache(maxsize=1)
-def _registry():
-    path = DATA / "sources.toml"
-    if not path.exists():
-        raise FileNotFoundError("data/sources.toml is missing; needed: the folder data/ of the book's checkout "
-                                "(install with `pip install -e .` from there)")
-    return tomllib.loads(path.read_text("utf-8"))["file"]
-
-
-def _read(name):
-    """The bytes of a file of data/, its checksum verified."""
-    path = DATA / name
-    if not path.exists():
-        raise FileNotFoundError(f"data/{name} is missing; restore it with `git checkout data/{name}`")
-    content, needed = path.read_bytes(), _registry()[name]["sha256"]
-    found = hashlib.sha256(content).hexdigest()
-    if found != needed:
-        raise ValueError(f"data/{name} has sha256 {found}; needed: {needed}. Restore it with `git checkout data/{name}`")
-    return content

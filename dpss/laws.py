@@ -1,4 +1,5 @@
 """Gaussian laws of images, diagonal in a basis, and the linear-Gaussian kernels that carry one into another."""
+
 import itertools
 import math
 
@@ -7,8 +8,7 @@ import torch
 from . import _arrays
 from .bases import Basis
 
-
-BLOCK = 2 ** 17   # numbers that stay in the cache of a processor core
+BLOCK = 2**17  # numbers that stay in the cache of a processor core
 
 
 def scale(coefficients, modes):
@@ -26,9 +26,14 @@ def draw(gain, modes, std, generator=None):
     shape = torch.broadcast_shapes(gain.shape, std.shape, modes.shape)
     result = modes.new_empty(shape)
     rows = max(1, BLOCK * shape[0] // result.numel()) if modes.device.type == "cpu" else shape[0]
-    parts = (x.expand(shape[0], *x.shape[1:]).split(rows) if x.ndim == len(shape) else itertools.repeat(x) for x in (gain, modes, std))
+    parts = (
+        x.expand(shape[0], *x.shape[1:]).split(rows)
+        if x.ndim == len(shape)
+        else itertools.repeat(x)
+        for x in (gain, modes, std)
+    )
     for first, g, m, s in zip(range(0, shape[0], rows), *parts):
-        result[first:first + rows].normal_(generator=generator).mul_(s).addcmul_(g, m)
+        result[first : first + rows].normal_(generator=generator).mul_(s).addcmul_(g, m)
     return result
 
 
@@ -48,14 +53,18 @@ class Gaussian:
         basis.check(mean.shape[-2:], "mean")
         std = _per_mode(std, "std")
         if not (torch.isfinite(std) & (std >= 0)).all():
-            raise ValueError(f"std has values from {std.min().item():g} to {std.max().item():g}; needed: finite, >= 0")
+            raise ValueError(
+                f"std has values from {std.min().item():g} to {std.max().item():g}; needed: finite, >= 0"
+            )
         try:
             std = _arrays.spread(std, mean.shape, "std")
             shape = torch.broadcast_shapes(std.shape, mean.shape)
         except RuntimeError:
             shape = ()
         if shape[-2:] != mean.shape[-2:]:
-            raise ValueError(f"std has shape {tuple(std.shape)}; needed: what fits the mean's {tuple(mean.shape)}")
+            raise ValueError(
+                f"std has shape {tuple(std.shape)}; needed: what fits the mean's {tuple(mean.shape)}"
+            )
         self.mean, self.std, self.basis = mean.expand(shape), std, basis
 
     def __repr__(self):
@@ -63,16 +72,27 @@ class Gaussian:
 
     def sample(self, generator=None):
         """One draw, of the mean's shape, dtype and device; `generator`: a `torch.Generator` or None."""
-        noise = torch.randn(self.mean.shape, dtype=self.mean.dtype, device=self.mean.device, generator=_arrays.generator(generator))
+        noise = torch.randn(
+            self.mean.shape,
+            dtype=self.mean.dtype,
+            device=self.mean.device,
+            generator=_arrays.generator(generator),
+        )
         return self.mean + self.basis.synthesise(scale(self.std, noise))
 
     def log_prob(self, u):
         """log density at the image `u`: −½|z|² − Σ log s − (N/2) log 2π − log|det B⁻¹|, z = B(u − m)/s."""
         u = self._fitting(_arrays.tensor(u), "u")
         if (self.std == 0).any():
-            raise ValueError("std is 0 in some mode (σ = 0, a point mass); needed: > 0 in all, for a density")
+            raise ValueError(
+                "std is 0 in some mode (σ = 0, a point mass); needed: > 0 in all, for a density"
+            )
         z = scale(1 / self.std, self.basis.analyse(u.double() - self.mean.double()))
-        return -0.5 * (z ** 2).sum((-2, -1)) - self._log_volume() - self._pixels() / 2 * math.log(2 * math.pi)
+        return (
+            -0.5 * (z**2).sum((-2, -1))
+            - self._log_volume()
+            - self._pixels() / 2 * math.log(2 * math.pi)
+        )
 
     def entropy(self):
         """Differential entropy Σ log s + (N/2) log(2πe) + log|det B⁻¹| in nats."""
@@ -86,12 +106,16 @@ class Gaussian:
         if not isinstance(other, Gaussian):
             raise TypeError(f"other is a {type(other).__name__}; needed: a Gaussian")
         if other.basis != self.basis:
-            raise ValueError(f"other has the basis {other.basis!r}; needed: {self.basis!r}, the same one")
+            raise ValueError(
+                f"other has the basis {other.basis!r}; needed: {self.basis!r}, the same one"
+            )
         mean = other._fitting(self.mean, "other")
         gap = self.basis.analyse(mean.double() - other.mean.double())
         a, b, gap = torch.broadcast_tensors(self.std.to(gap), other.std.to(gap), gap)
-        excess = (a - b) * (a + b) / b ** 2   # r − 1
-        log_ratio = torch.where(excess > -0.5, torch.log1p(excess), 2 * torch.log(a / b))   # each where it keeps its digits
+        excess = (a - b) * (a + b) / b**2  # r − 1
+        log_ratio = torch.where(
+            excess > -0.5, torch.log1p(excess), 2 * torch.log(a / b)
+        )  # each where it keeps its digits
         per_mode = 0.5 * (excess - log_ratio + (gap / b) ** 2)
         points = torch.where((a == 0) & (gap == 0), 0.0, math.inf)
         return torch.where(b == 0, points, per_mode).sum((-2, -1))
@@ -124,7 +148,10 @@ class Kernel:
         if not isinstance(basis, Basis):
             raise TypeError(f"basis is {basis!r}; needed: a dpss.bases.Basis")
         self.gain, self.std = _per_mode(gain, "gain"), _per_mode(std, "std")
-        self.basis, self.shift = basis, torch.zeros(1, 1, dtype=torch.float64) if shift is None else _per_mode(shift, "shift")
+        self.basis, self.shift = (
+            basis,
+            torch.zeros(1, 1, dtype=torch.float64) if shift is None else _per_mode(shift, "shift"),
+        )
         if (self.std < 0).any():
             raise ValueError(f"std has minimum {self.std.min():g}; needed: >= 0")
 
@@ -136,19 +163,28 @@ class Kernel:
         u = _arrays.tensor(u)
         self.basis.check(u.shape[-2:], "u")
         moved = self.basis.synthesise(scale(self.gain, self.basis.analyse(u)))
-        return Gaussian(moved + _arrays.spread(self.shift, moved.shape).to(moved), self.std, self.basis)
+        return Gaussian(
+            moved + _arrays.spread(self.shift, moved.shape).to(moved), self.std, self.basis
+        )
 
     def __matmul__(self, earlier):
         """The transition through `earlier` and then this one, in the same basis; else TypeError, ValueError."""
         if not isinstance(earlier, Kernel):
             raise TypeError(f"earlier is a {type(earlier).__name__}; needed: a Kernel")
         if earlier.basis != self.basis:
-            raise ValueError(f"earlier has the basis {earlier.basis!r}; needed: {self.basis!r}, the same one")
+            raise ValueError(
+                f"earlier has the basis {earlier.basis!r}; needed: {self.basis!r}, the same one"
+            )
         _arrays.fitting(earlier.gain.shape, self.gain.shape, "earlier")
         shift = earlier.shift
         shift = shift.expand(*shift.shape[:-2], *(self.basis.shape or shift.shape[-2:]))
         shift = self.shift + self.basis.synthesise(self.gain * self.basis.analyse(shift))
-        return Kernel(self.gain * earlier.gain, torch.hypot(self.std, self.gain * earlier.std), self.basis, shift)
+        return Kernel(
+            self.gain * earlier.gain,
+            torch.hypot(self.std, self.gain * earlier.std),
+            self.basis,
+            shift,
+        )
 
     def isclose(self, other, rtol=1e-9, atol=1e-12):
         """Whether gains, variances and shifts of two kernels agree to |a − b| ≤ `atol` + `rtol` |b|; False for what is no kernel `other`.
@@ -157,7 +193,7 @@ class Kernel:
         """
         if not isinstance(other, Kernel) or other.basis != self.basis:
             return False
-        pairs = (self.gain, other.gain), (self.std ** 2, other.std ** 2), (self.shift, other.shift)
+        pairs = (self.gain, other.gain), (self.std**2, other.std**2), (self.shift, other.shift)
         try:
             torch.broadcast_shapes(self.gain.shape, other.gain.shape)
         except RuntimeError:

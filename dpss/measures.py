@@ -2,6 +2,7 @@
 
 NumPy in, NumPy out; tensors in, tensors out. Results are float64 and batch-shaped.
 """
+
 import math
 
 import numpy as np
@@ -14,7 +15,7 @@ from .features import features as classifier_features
 from .priors import GaussianPrior
 from .processes import Process
 
-LARGEST_LOSS = 1e-2   # of mass, by which a density may miss its grid
+LARGEST_LOSS = 1e-2  # of mass, by which a density may miss its grid
 
 
 def entropy(u, bins=256, range=(-1, 1)):
@@ -35,7 +36,9 @@ def entropy(u, bins=256, range=(-1, 1)):
         raise ValueError(f"range is ({low:g}, {high:g}); needed: low < high")
     rounding = _arrays.rounding(u) * (high - low)
     if values.min() < low - rounding or values.max() > high + rounding:
-        raise ValueError(f"u has values in [{values.min():g}, {values.max():g}]; needed: inside range = ({low:g}, {high:g})")
+        raise ValueError(
+            f"u has values in [{values.min():g}, {values.max():g}]; needed: inside range = ({low:g}, {high:g})"
+        )
     values = values.clip(low, high)
     bits = np.empty(values.shape[:-2])
     for index in np.ndindex(bits.shape):
@@ -56,7 +59,9 @@ def conditional_entropy(process, t, shape):
     shape = _arrays.grid(shape)
     process.basis.check(shape, "shape")
     std = process.noise(t)
-    volume = torch.log(std).expand(*std.shape[:-2], *shape).sum((-2, -1)) + process.basis.log_abs_det
+    volume = (
+        torch.log(std).expand(*std.shape[:-2], *shape).sum((-2, -1)) + process.basis.log_abs_det
+    )
     return volume + shape[0] * shape[1] / 2 * math.log(2 * math.pi * math.e)
 
 
@@ -68,10 +73,12 @@ def mutual_information(process, prior, t):
     """
     if not isinstance(prior, GaussianPrior):
         raise TypeError(f"prior is a {type(prior).__name__}; needed: a GaussianPrior")
-    prior.marginal(process, t)   # refuses bases that do not fit
+    prior.marginal(process, t)  # refuses bases that do not fit
     std = prior.std[0].expand(prior.mean.shape)
     log_ratio = process.log_snr(t) + 2 * torch.log(std)
-    return 0.5 * torch.nn.functional.softplus(torch.where(std > 0, log_ratio, -math.inf)).sum((-2, -1))
+    return 0.5 * torch.nn.functional.softplus(torch.where(std > 0, log_ratio, -math.inf)).sum(
+        (-2, -1)
+    )
 
 
 def kl_grid(p, q, cell):
@@ -88,7 +95,9 @@ def kl_grid(p, q, cell):
     for density, name in ((first, "p"), (second, "q")):
         mass = cell * density.sum((-2, -1))
         if np.abs(mass - 1).max() > LARGEST_LOSS:
-            raise ValueError(f"{name} has the mass Σ {name}·cell = {mass.flat[np.abs(mass - 1).argmax()]:g}; needed: 1")
+            raise ValueError(
+                f"{name} has the mass Σ {name}·cell = {mass.flat[np.abs(mass - 1).argmax()]:g}; needed: 1"
+            )
     _arrays.same_grid(first, second, "q")
     return _like(p, scipy.special.rel_entr(first, second).sum((-2, -1)) * cell)
 
@@ -123,7 +132,9 @@ def spectrum(u):
     rings, place, count = np.unique(ring, return_inverse=True, return_counts=True)
     modes = (Cosines(sides).analyse(values) ** 2).reshape(-1, place.size)
     power = np.stack([np.bincount(place, weights=row) for row in modes]) / count
-    return _like(u, rings / (2 * max(sides))), _like(u, power.reshape(*values.shape[:-2], len(rings)))
+    return _like(u, rings / (2 * max(sides))), _like(
+        u, power.reshape(*values.shape[:-2], len(rings))
+    )
 
 
 def frechet_distance(a, b, features=None):
@@ -138,11 +149,18 @@ def frechet_distance(a, b, features=None):
     moments = []
     for images, name in ((a, "a"), (b, "b")):
         if _arrays.image(images, name).ndim != 3 or len(images) < 2:
-            raise ValueError(f"{name} has shape {tuple(images.shape)}; needed: (n, H, W) with n >= 2")
+            raise ValueError(
+                f"{name} has shape {tuple(images.shape)}; needed: (n, H, W) with n >= 2"
+            )
         found = _arrays.Bridge.to((features or classifier_features)(images))
         if found.ndim != 2 or len(found) != len(images) or not np.isfinite(found).all():
-            raise ValueError(f"features returns shape {found.shape} for {name}; needed: finite values ({len(images)}, d)")
-        moments += [found.mean(0), np.cov(found, rowvar=False).reshape(found.shape[1], found.shape[1])]
+            raise ValueError(
+                f"features returns shape {found.shape} for {name}; needed: finite values ({len(images)}, d)"
+            )
+        moments += [
+            found.mean(0),
+            np.cov(found, rowvar=False).reshape(found.shape[1], found.shape[1]),
+        ]
     return gaussian_frechet(*moments)
 
 
@@ -159,28 +177,45 @@ def gaussian_frechet(mean_a, cov_a, mean_b, cov_b):
     cov_a, cov_b = (_moment(c, name, 2) for c, name in ((cov_a, "cov_a"), (cov_b, "cov_b")))
     for value, name in ((mean_b, "mean_b"), (cov_a, "cov_a"), (cov_b, "cov_b")):
         if set(value.shape) != set(mean_a.shape):
-            raise ValueError(f"{name} has shape {value.shape}; needed: what fits mean_a, {mean_a.shape}")
+            raise ValueError(
+                f"{name} has shape {value.shape}; needed: what fits mean_a, {mean_a.shape}"
+            )
     rates, vectors = np.linalg.eigh(cov_a)
     root = vectors * np.sqrt(rates.clip(min=0)) @ vectors.T
     overlap = np.sqrt(np.linalg.eigvalsh(root @ cov_b @ root).clip(min=0)).sum()
-    return max(0.0, float(np.sum((mean_a - mean_b) ** 2) + np.trace(cov_a) + np.trace(cov_b) - 2 * overlap))
+    return max(
+        0.0, float(np.sum((mean_a - mean_b) ** 2) + np.trace(cov_a) + np.trace(cov_b) - 2 * overlap)
+    )
 
 
 def _moment(value, name, axes):
     value = _arrays.Bridge.to(value)
     if value.ndim != axes or value.size == 0:
-        raise ValueError(f"{name} has shape {value.shape}; needed: {'(d,)' if axes == 1 else '(d, d)'}, d >= 1")
+        raise ValueError(
+            f"{name} has shape {value.shape}; needed: {'(d,)' if axes == 1 else '(d, d)'}, d >= 1"
+        )
     if not np.isfinite(value).all():
         raise ValueError(f"{name} contains NaN or inf; needed: finite values")
     if axes == 2:
-        if value.shape[0] != value.shape[1] or np.abs(value - value.T).max() > 1e-6 * np.abs(value).max():
-            raise ValueError(f"{name} has shape {value.shape} or is not symmetric; needed: a covariance")
+        if (
+            value.shape[0] != value.shape[1]
+            or np.abs(value - value.T).max() > 1e-6 * np.abs(value).max()
+        ):
+            raise ValueError(
+                f"{name} has shape {value.shape} or is not symmetric; needed: a covariance"
+            )
         least = np.linalg.eigvalsh(value)[0]
         if least < -1e-6 * np.abs(value).max():
-            raise ValueError(f"{name} has the eigenvalue {least:g}; needed: a covariance, eigenvalues >= 0")
+            raise ValueError(
+                f"{name} has the eigenvalue {least:g}; needed: a covariance, eigenvalues >= 0"
+            )
     return value
 
 
 def _like(u, result):
     """float64 `result` as the kind of `u`."""
-    return torch.as_tensor(result, device=u.device) if isinstance(u, torch.Tensor) else np.asarray(result)[()]
+    return (
+        torch.as_tensor(result, device=u.device)
+        if isinstance(u, torch.Tensor)
+        else np.asarray(result)[()]
+    )

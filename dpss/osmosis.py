@@ -6,6 +6,7 @@ the off-diagonals are positive: mass is preserved, positive images stay positive
 for each mass. Computed in float64; results have the kind, dtype and device of the image.
 Source: Weickert, Hagenburg, Breuß and Vogel 2013; Vogel et al. 2013.
 """
+
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,10 +16,10 @@ import torch
 from scipy.special import expit, logsumexp
 
 from . import _arrays
-from ._evolution import chebyshev, null_vector, poisson
 from ._arrays import Bridge
+from ._osmosis import chebyshev, null_vector, poisson
 
-LARGEST_CONTRAST = np.log(1e8)   # of a potential: beyond it the symmetrised evolution loses digits
+LARGEST_CONTRAST = np.log(1e8)  # of a potential: beyond it the symmetrised evolution loses digits
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,15 +38,25 @@ class Drift:
         for name in ("dy", "dx"):
             d = getattr(self, name)
             if not isinstance(d, (np.ndarray, torch.Tensor)) or d.ndim < 2:
-                raise TypeError(f"{name} is {type(d).__name__}; needed: an array with at least two axes")
+                raise TypeError(
+                    f"{name} is {type(d).__name__}; needed: an array with at least two axes"
+                )
             d = Bridge.to(d)
-            if not (np.abs(d) < 2).all():   # NaN included
-                raise ValueError(f"{name} has values beyond ±2 or NaN; needed: |d| < 2 on every edge")
+            if not (np.abs(d) < 2).all():  # NaN included
+                raise ValueError(
+                    f"{name} has values beyond ±2 or NaN; needed: |d| < 2 on every edge"
+                )
         dy, dx = tuple(self.dy.shape), tuple(self.dx.shape)
         if dy[:-2] != dx[:-2] or (dy[-2] + 1, dy[-1]) != (dx[-2], dx[-1] + 1):
-            raise ValueError(f"dy has shape {dy} and dx {dx}; needed: (..., H-1, W) and (..., H, W-1)")
-        if self.potential is not None and tuple(_arrays.image(self.potential, "potential").shape) != (*dx[:-1], dy[-1]):
-            raise ValueError(f"potential has shape {tuple(self.potential.shape)}; needed: {(*dx[:-1], dy[-1])}")
+            raise ValueError(
+                f"dy has shape {dy} and dx {dx}; needed: (..., H-1, W) and (..., H, W-1)"
+            )
+        if self.potential is not None and tuple(
+            _arrays.image(self.potential, "potential").shape
+        ) != (*dx[:-1], dy[-1]):
+            raise ValueError(
+                f"potential has shape {tuple(self.potential.shape)}; needed: {(*dx[:-1], dy[-1])}"
+            )
 
     @property
     def shape(self):
@@ -61,7 +72,11 @@ def canonical_drift(guidance=None, *, log_guidance=None):
     """
     if (guidance is None) == (log_guidance is None):
         raise ValueError("guidance and log_guidance: exactly one of them is needed")
-    given = _arrays.image(guidance, "guidance", positive=True) if log_guidance is None else _arrays.image(log_guidance, "log_guidance")
+    given = (
+        _arrays.image(guidance, "guidance", positive=True)
+        if log_guidance is None
+        else _arrays.image(log_guidance, "log_guidance")
+    )
     bridge, values = Bridge(given), Bridge.to(given)
     potential = np.log(values) if log_guidance is None else values
     edges = []
@@ -72,7 +87,9 @@ def canonical_drift(guidance=None, *, log_guidance=None):
         else:
             d = 2 * np.tanh(0.5 * np.diff(potential, axis=axis))
         d, dtype = bridge.back(d), values.dtype if isinstance(given, torch.Tensor) else given.dtype
-        below = np.nextafter(np.float32(2) if str(given.dtype).endswith("float32") else dtype.type(2), 0)
+        below = np.nextafter(
+            np.float32(2) if str(given.dtype).endswith("float32") else dtype.type(2), 0
+        )
         edges.append(d.clip(-float(below), float(below)))
     return Drift(edges[0], edges[1], bridge.back(potential))
 
@@ -90,12 +107,12 @@ def operator(drift, spacing=1.0):
         near, far = (end.ravel() for end in _ends(index, axis))
         if drift.potential is None:
             backward, forward = 1 - 0.5 * d.ravel(), 1 + 0.5 * d.ravel()
-        else:   # 2v_i/(v_i + v_j) and 2v_j/(v_i + v_j) with all their digits
+        else:  # 2v_i/(v_i + v_j) and 2v_j/(v_i + v_j) with all their digits
             difference = np.diff(Bridge.to(drift.potential), axis=axis).ravel()
             backward, forward = 2 * expit(-difference), 2 * expit(difference)
         rows += [near, far]
         columns += [far, near]
-        values += [backward / h ** 2, forward / h ** 2]
+        values += [backward / h**2, forward / h**2]
     rows, columns, values = (np.concatenate(parts) for parts in (rows, columns, values))
     off = scipy.sparse.csc_array((values, (rows, columns)), shape=(index.size, index.size))
     return (off - scipy.sparse.diags_array(off.sum(axis=0))).tocsc()
@@ -137,20 +154,28 @@ def _evolve(x, drift, t, scheme, steps, spacing):
         potential = None if drift.potential is None else Bridge.to(drift.potential).ravel()
         if potential is None or np.ptp(potential) > LARGEST_CONTRAST:
             return poisson(A, x, t, fastest)
-        root = np.exp(0.5 * (potential - potential.max()))   # S = D⁻¹ A D with D = diag(√v) is symmetric
+        root = np.exp(
+            0.5 * (potential - potential.max())
+        )  # S = D⁻¹ A D with D = diag(√v) is symmetric
         S = scipy.sparse.diags_array(1 / root) @ A @ scipy.sparse.diags_array(root)
-        return root[:, None] * chebyshev(S.tocsr(), x / root[:, None], t, _width(drift.shape) / spacing ** 2)
+        return root[:, None] * chebyshev(
+            S.tocsr(), x / root[:, None], t, _width(drift.shape) / spacing**2
+        )
     if scheme == "implicit":
         steps = steps or 100
-        solve = scipy.sparse.linalg.splu(scipy.sparse.eye_array(A.shape[0], format="csc") - (t / steps) * A).solve
+        solve = scipy.sparse.linalg.splu(
+            scipy.sparse.eye_array(A.shape[0], format="csc") - (t / steps) * A
+        ).solve
         for _ in range(steps):
             x = solve(x)
         return x
     needed = int(np.ceil(t * fastest * (1 - 1e-12)))
     steps = steps or max(needed, 1)
     if steps < needed:
-        raise ValueError(f"steps is {steps}, a step of {t / steps:g}; needed: at least {needed}, steps of at most "
-                         f"1/max|a_ii| = {1 / fastest:g}")
+        raise ValueError(
+            f"steps is {steps}, a step of {t / steps:g}; needed: at least {needed}, steps of at most "
+            f"1/max|a_ii| = {1 / fastest:g}"
+        )
     for _ in range(steps):
         x = x + (t / steps) * (A @ x)
     return x
@@ -204,10 +229,17 @@ def clone(background, foreground, mask):
     _arrays.image(background, "background", positive=True)
     _arrays.image(foreground, "foreground", positive=True)
     if tuple(foreground.shape) != tuple(background.shape):
-        raise ValueError(f"foreground has shape {tuple(foreground.shape)}; needed: {tuple(background.shape)}, that of background")
+        raise ValueError(
+            f"foreground has shape {tuple(foreground.shape)}; needed: {tuple(background.shape)}, that of background"
+        )
     inside = _arrays.mask(mask, background.shape[-2:])
-    share = [0.5 * (near + far) for near, far in (_ends(inside.astype(float), axis) for axis in (-2, -1))]
-    drifts = [(canonical_drift(foreground), share), (canonical_drift(background), [1 - s for s in share])]
+    share = [
+        0.5 * (near + far) for near, far in (_ends(inside.astype(float), axis) for axis in (-2, -1))
+    ]
+    drifts = [
+        (canonical_drift(foreground), share),
+        (canonical_drift(background), [1 - s for s in share]),
+    ]
     return steady_state(background, _combined(background, drifts))
 
 
@@ -218,7 +250,9 @@ def compress(u, mask):
     """
     drift = canonical_drift(_arrays.image(u, positive=True))
     kept = _arrays.mask(mask, u.shape[-2:])
-    return steady_state(u, _combined(u, [(drift, [np.logical_or(*_ends(kept, axis)) for axis in (-2, -1)])]))
+    return steady_state(
+        u, _combined(u, [(drift, [np.logical_or(*_ends(kept, axis)) for axis in (-2, -1)])])
+    )
 
 
 def _ends(values, axis):
@@ -229,7 +263,12 @@ def _ends(values, axis):
 
 def _combined(u, drifts):
     """Σ weight · drift, edge by edge, without a potential."""
-    return Drift(*(sum(weights[i] * Bridge.to((drift.dy, drift.dx)[i]) for drift, weights in drifts) for i in (0, 1)))
+    return Drift(
+        *(
+            sum(weights[i] * Bridge.to((drift.dy, drift.dx)[i]) for drift, weights in drifts)
+            for i in (0, 1)
+        )
+    )
 
 
 def _drift(drift):
@@ -247,11 +286,17 @@ def _single(drift):
 def _each(u, drift, move):
     """Apply `move`(columns, drift of one image) to the images that share a drift, and put the results together."""
     values, lead = Bridge.to(_arrays.image(u)), _drift(drift).shape[:-2]
-    if values.shape[-2:] != drift.shape[-2:] or values.shape[:-2][:len(lead)] != lead:
-        raise ValueError(f"drift has shape {drift.shape}; needed: the grid of u, {values.shape}, and its leading axes or none")
+    if values.shape[-2:] != drift.shape[-2:] or values.shape[:-2][: len(lead)] != lead:
+        raise ValueError(
+            f"drift has shape {drift.shape}; needed: the grid of u, {values.shape}, and its leading axes or none"
+        )
     result = np.empty_like(values)
     for place in np.ndindex(*lead):
-        one = Drift(drift.dy[place], drift.dx[place], None if drift.potential is None else drift.potential[place])
+        one = Drift(
+            drift.dy[place],
+            drift.dx[place],
+            None if drift.potential is None else drift.potential[place],
+        )
         columns = values[place].reshape(-1, values.shape[-2] * values.shape[-1]).T
         result[place] = move(columns, one).T.reshape(values[place].shape)
     return Bridge(u).back(result)

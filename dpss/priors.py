@@ -4,6 +4,7 @@ A denoiser is any function D(u, t): `u` a tensor (..., H, W), `t` one time or on
 result has the shape of u (with the axes of t, for one image at many times), its dtype and device. All sums are
 float64. With D come the score (`Process.score`), the samplers of `dpss.reverse`, and the density of U_t.
 """
+
 import math
 
 import torch
@@ -13,8 +14,10 @@ from .bases import Basis
 from .laws import Gaussian, Kernel
 from .processes import Process
 
-CHUNK = 1024   # images that `Empirical` looks at together
-LEAST_NOISE = 1e-9   # stands for σ = 0 in `Empirical`: the weights are then those of the nearest image
+CHUNK = 1024  # images that `Empirical` looks at together
+LEAST_NOISE = (
+    1e-9  # stands for σ = 0 in `Empirical`: the weights are then those of the nearest image
+)
 
 
 class Mixture:
@@ -38,25 +41,42 @@ class Mixture:
             weights, std = (torch.as_tensor(x, dtype=torch.float64) for x in (weights, std))
         except (TypeError, ValueError, RuntimeError):
             raise TypeError(f"weights is {weights!r} and std {std!r}; needed: numbers") from None
-        if weights.shape != self.means.shape[:1] or not (torch.isfinite(weights) & (weights >= 0)).all() or weights.sum() == 0:
-            raise ValueError(f"weights is {_arrays.shown(weights)}; needed: {len(self.means)} numbers >= 0, not all zero")
+        if (
+            weights.shape != self.means.shape[:1]
+            or not (torch.isfinite(weights) & (weights >= 0)).all()
+            or weights.sum() == 0
+        ):
+            raise ValueError(
+                f"weights is {_arrays.shown(weights)}; needed: {len(self.means)} numbers >= 0, not all zero"
+            )
         std = std[:, None, None] if std.ndim == 1 else std
         try:
             fits = torch.broadcast_shapes(std.shape, self.means.shape) == self.means.shape
         except RuntimeError:
             fits = False
         if not fits or not (torch.isfinite(std) & (std >= 0)).all():
-            raise ValueError(f"std has shape {tuple(std.shape)} and values from {std.min():g} to {std.max():g}; "
-                             f"needed: finite, >= 0, what fits the means' {tuple(self.means.shape)}")
+            raise ValueError(
+                f"std has shape {tuple(std.shape)} and values from {std.min():g} to {std.max():g}; "
+                f"needed: finite, >= 0, what fits the means' {tuple(self.means.shape)}"
+            )
         self.weights, self.basis = weights / weights.sum(), basis
-        self.std = std.expand(len(weights), *std.shape[-2:] if std.ndim > 1 else (1, 1))   # (K, 1 or H, 1 or W)
+        self.std = std.expand(
+            len(weights), *std.shape[-2:] if std.ndim > 1 else (1, 1)
+        )  # (K, 1 or H, 1 or W)
 
     def sample(self, n, generator=None):
         """n images `(n, H, W)`, float64, on the device of the means; `generator`: a `torch.Generator` or None."""
-        n, device = _arrays.count(n, "n"), "cpu" if _arrays.generator(generator) is None else generator.device
+        n, device = (
+            _arrays.count(n, "n"),
+            "cpu" if _arrays.generator(generator) is None else generator.device,
+        )
         which = torch.multinomial(self.weights.to(device), n, replacement=True, generator=generator)
-        noise = torch.randn(n, *self.means.shape[1:], dtype=torch.float64, device=device, generator=generator).to(self.means)
-        return self.means[which.to(self.means.device)] + self.basis.synthesise(self.std[which.to(self.std.device)].to(noise) * noise)
+        noise = torch.randn(
+            n, *self.means.shape[1:], dtype=torch.float64, device=device, generator=generator
+        ).to(self.means)
+        return self.means[which.to(self.means.device)] + self.basis.synthesise(
+            self.std[which.to(self.std.device)].to(noise) * noise
+        )
 
     def log_density(self, process, u, t):
         """log p_t(u) = log Σ_j w_j N(u; B⁻¹ α_t B m_j, v_j), v_j = α_t² s_j² + σ_t²: float64, batch-shaped.
@@ -97,27 +117,42 @@ class Mixture:
                 return self.basis
             if (self.std == self.std[:, :1, :1]).all():
                 return process.basis
-        raise ValueError(f"process has the basis {process.basis!r}; needed: {self.basis!r}, that of the prior "
-                         "(other orthonormal bases only where process or prior treats all modes alike)")
+        raise ValueError(
+            f"process has the basis {process.basis!r}; needed: {self.basis!r}, that of the prior "
+            "(other orthonormal bases only where process or prior treats all modes alike)"
+        )
 
     def _posterior(self, process, u, t, density=""):
         """For each component j, on a leading axis: log w_j N(u; …) without its constants, and E[modes | u, j]."""
         basis = self._common_basis(process)
         if u.shape[-2:] != self.means.shape[-2:]:
-            raise ValueError(f"u has grid {tuple(u.shape[-2:])}; needed: {tuple(self.means.shape[-2:])}, that of the prior")
-        alpha, sigma = (_arrays.spread(c, u.shape).to(u.device) for c in (process.signal(t), process.noise(t)))
+            raise ValueError(
+                f"u has grid {tuple(u.shape[-2:])}; needed: {tuple(self.means.shape[-2:])}, that of the prior"
+            )
+        alpha, sigma = (
+            _arrays.spread(c, u.shape).to(u.device) for c in (process.signal(t), process.noise(t))
+        )
         batch = torch.broadcast_shapes(alpha.shape[:-2], u.shape[:-2])
         inner = (len(self.means), *[1] * len(batch))
         means = basis.analyse(self.means.to(u.device)).reshape(*inner, *u.shape[-2:])
         s = self.std.to(u.device).reshape(*inner, *self.std.shape[-2:])
-        variance = (alpha * s) ** 2 + sigma ** 2
+        variance = (alpha * s) ** 2 + sigma**2
         if density and (variance == 0).any():
-            raise ValueError(f"t = {t} gives variance 0 in some mode; needed: > 0 in all, for a density")
+            raise ValueError(
+                f"t = {t} gives variance 0 in some mode; needed: > 0 in all, for a density"
+            )
         gap = basis.analyse(u.double()) - alpha * means
         # where nothing is random the deviation is 0 and counts for nothing; LEAST_NOISE² keeps the quotient finite
-        safe = variance.clamp(min=LEAST_NOISE ** 2) if not density else variance
-        log_shares = (-0.5 * (gap ** 2 / safe + torch.log(safe))).expand(*inner[:1], *batch, *u.shape[-2:]).sum((-2, -1))
-        return log_shares + torch.log(self.weights.to(u.device)).reshape(inner), (basis, means + alpha * s ** 2 / safe * gap)
+        safe = variance.clamp(min=LEAST_NOISE**2) if not density else variance
+        log_shares = (
+            (-0.5 * (gap**2 / safe + torch.log(safe)))
+            .expand(*inner[:1], *batch, *u.shape[-2:])
+            .sum((-2, -1))
+        )
+        return log_shares + torch.log(self.weights.to(u.device)).reshape(inner), (
+            basis,
+            means + alpha * s**2 / safe * gap,
+        )
 
 
 class GaussianPrior(Mixture):
@@ -138,7 +173,9 @@ class GaussianPrior(Mixture):
             raise ValueError(f"mean has shape {tuple(mean.shape)}; needed: one image (H, W)")
         std = torch.as_tensor(std, dtype=torch.float64)
         if std.ndim not in (0, 2):
-            raise ValueError(f"std has shape {tuple(std.shape)}; needed: a number, or one per mode {tuple(mean.shape)}")
+            raise ValueError(
+                f"std has shape {tuple(std.shape)}; needed: a number, or one per mode {tuple(mean.shape)}"
+            )
         super().__init__([1.0], mean[None], std, basis)
         self.mean = self.means[0]
 
@@ -148,7 +185,9 @@ class GaussianPrior(Mixture):
         if not isinstance(basis, Basis):
             raise TypeError(f"basis is {basis!r}; needed: a dpss.bases.Basis")
         images = _stack(images).double()
-        return cls(images.mean(0), basis.analyse(images - images.mean(0)).square().mean(0).sqrt(), basis)
+        return cls(
+            images.mean(0), basis.analyse(images - images.mean(0)).square().mean(0).sqrt(), basis
+        )
 
     def marginal(self, process, t):
         """The law of U_t under a `process`: mean B⁻¹ α_t B m, variance α_t² s² + σ_t² per mode. `t`: one time or several."""
@@ -166,11 +205,15 @@ class GaussianPrior(Mixture):
         """
         s, t = _arrays.times(s, "s"), _arrays.times(t, "t")
         if (s >= t).any():
-            raise ValueError(f"s is {_arrays.shown(s)}; needed: earlier than t = {_arrays.shown(t)}")
+            raise ValueError(
+                f"s is {_arrays.shown(s)}; needed: earlier than t = {_arrays.shown(t)}"
+            )
         basis, step = self._common_basis(process), process.kernel(s, t)
         std_s, std_t = self.marginal(process, s).std, self.marginal(process, t).std
-        ratio = torch.where(std_t > 0, std_s / std_t, 0.0)   # v_t = 0 only where U is not random at all
-        gain = step.gain * ratio ** 2
+        ratio = torch.where(
+            std_t > 0, std_s / std_t, 0.0
+        )  # v_t = 0 only where U is not random at all
+        gain = step.gain * ratio**2
         shift = (process.signal(s) - gain * process.signal(t)) * basis.analyse(self.mean)
         return Kernel(gain, step.std * ratio, basis, basis.synthesise(shift))
 
@@ -186,12 +229,16 @@ class Empirical:
     def __init__(self, images):
         self.images = _stack(images)
         # distances to the mean image lose fewer digits; its sum by chunks, as a float64 copy of all images may not fit
-        self._centre = sum(chunk.double().sum(0) for chunk in self.images.split(CHUNK)) / len(self.images)
+        self._centre = sum(chunk.double().sum(0) for chunk in self.images.split(CHUNK)) / len(
+            self.images
+        )
 
     def sample(self, n, generator=None):
         """n images `(n, H, W)`, drawn with replacement, on their device; `generator`: a `torch.Generator` or None."""
         device = "cpu" if _arrays.generator(generator) is None else generator.device
-        which = torch.randint(len(self.images), (_arrays.count(n, "n"),), generator=generator, device=device)
+        which = torch.randint(
+            len(self.images), (_arrays.count(n, "n"),), generator=generator, device=device
+        )
         return self.images[which.to(self.images.device)]
 
     def log_density(self, process, u, t):
@@ -199,11 +246,24 @@ class Empirical:
         u = self._fitting(process, u)
         std = process.noise(t)
         if (std == 0).any():
-            raise ValueError(f"t = {t} has noise level σ = 0; needed: σ > 0, else there is no density")
+            raise ValueError(
+                f"t = {t} has noise level σ = 0; needed: σ > 0, else there is no density"
+            )
         top, total, _ = self._stream(process, u, t, images=False)
-        volume = torch.log(std).expand(*std.shape[:-2], *u.shape[-2:]).sum((-2, -1)) + process.basis.log_abs_det
-        volume = volume + u.shape[-2] * u.shape[-1] / 2 * math.log(2 * math.pi) + math.log(len(self.images))
-        return top + torch.log(total) - _arrays.spread(volume[..., None, None], u.shape)[..., 0, 0].to(top)
+        volume = (
+            torch.log(std).expand(*std.shape[:-2], *u.shape[-2:]).sum((-2, -1))
+            + process.basis.log_abs_det
+        )
+        volume = (
+            volume
+            + u.shape[-2] * u.shape[-1] / 2 * math.log(2 * math.pi)
+            + math.log(len(self.images))
+        )
+        return (
+            top
+            + torch.log(total)
+            - _arrays.spread(volume[..., None, None], u.shape)[..., 0, 0].to(top)
+        )
 
     def denoiser(self, process):
         """D(u, t) = Σ_i w_i u_i, w_i ∝ exp(−½ Σ_k (B u − α_t B u_i)_k²/σ_t(k)²); where σ_t = 0 the nearest image."""
@@ -221,16 +281,20 @@ class Empirical:
             raise TypeError(f"process is {process!r}; needed: a dpss.Process")
         u = _arrays.tensor(u)
         if u.shape[-2:] != self.images.shape[-2:]:
-            raise ValueError(f"u has grid {tuple(u.shape[-2:])}; needed: {tuple(self.images.shape[-2:])}, that of the images")
+            raise ValueError(
+                f"u has grid {tuple(u.shape[-2:])}; needed: {tuple(self.images.shape[-2:])}, that of the images"
+            )
         process.basis.check(u.shape[-2:])
         return u
 
     def _stream(self, process, u, t, images=True):
         """Largest exponent, Σ_i exp(exponent_i − largest), and Σ_i exp(…) u_i, in one pass over the images."""
-        alpha, sigma = (_arrays.spread(c, u.shape).to(u.device) for c in (process.signal(t), process.noise(t)))
+        alpha, sigma = (
+            _arrays.spread(c, u.shape).to(u.device) for c in (process.signal(t), process.noise(t))
+        )
         batch, n = torch.broadcast_shapes(alpha.shape[:-2], u.shape[:-2]), u.shape[-2] * u.shape[-1]
 
-        def rows(x):   # (batch, modes), the last axis of length 1 where all modes agree
+        def rows(x):  # (batch, modes), the last axis of length 1 where all modes agree
             return x.expand(*batch, *x.shape[-2:]).reshape(-1, x.shape[-2] * x.shape[-1])
 
         basis, centre = process.basis, self._centre.to(u.device)
@@ -238,12 +302,17 @@ class Empirical:
         alpha = rows(alpha)
         c = rows(basis.analyse(u.double())) - alpha * rows(basis.analyse(centre))
         top = torch.full((len(c), 1), -math.inf, dtype=torch.float64, device=u.device)
-        total, weighted = torch.zeros_like(top), torch.zeros(len(c), n, dtype=torch.float64, device=u.device)
+        total, weighted = (
+            torch.zeros_like(top),
+            torch.zeros(len(c), n, dtype=torch.float64, device=u.device),
+        )
         for chunk in self.images.split(CHUNK):
             chunk = chunk.to(u.device, torch.float64)
             modes = basis.analyse(chunk - centre).reshape(-1, n)
-            square = precision * alpha ** 2   # Σ_k (c − αm)²/σ² without its first term, which is common to all images
-            size = square @ (modes ** 2).T if square.shape[1] > 1 else square * (modes ** 2).sum(1)
+            square = (
+                precision * alpha**2
+            )  # Σ_k (c − αm)²/σ² without its first term, which is common to all images
+            size = square @ (modes**2).T if square.shape[1] > 1 else square * (modes**2).sum(1)
             exponent = (precision * alpha * c) @ modes.T - 0.5 * size
             higher = torch.maximum(top, exponent.amax(1, keepdim=True))
             weight, kept = torch.exp(exponent - higher), torch.exp(top - higher)
@@ -251,7 +320,7 @@ class Empirical:
             if images:
                 weighted = kept * weighted + weight @ chunk.reshape(-1, n)
             top = higher
-        top = top - 0.5 * (precision * c ** 2).sum(1, keepdim=True)
+        top = top - 0.5 * (precision * c**2).sum(1, keepdim=True)
         return top.reshape(batch), total.reshape(batch), weighted.reshape(*batch, *u.shape[-2:])
 
 

@@ -7,6 +7,7 @@ Coefficients are float64 tensors of shape t.shape + (1, 1), or t.shape + (H, W) 
 cast to the image's dtype where they are applied. Images are tensors `(..., H, W)`, or what `torch.as_tensor`
 takes. The axes of t are the leading batch axes of the image; one image at m times gives `(m, H, W)`.
 """
+
 import math
 
 import torch
@@ -15,9 +16,9 @@ from . import _arrays, _coefficients
 from .bases import Basis, Pixels
 from .laws import Gaussian, Kernel, draw, scale
 
-START = 1e-12   # stands for 0⁺ in `sde`, where σ = 0 would divide 0 by 0
-TOGETHER = 64   # steps of a path whose coefficients are computed at once: few calls, and memory stays that of few images
-END = 1 - 1e-9   # stands for 1⁻ in `flow`
+START = 1e-12  # stands for 0⁺ in `sde`, where σ = 0 would divide 0 by 0
+TOGETHER = 64  # steps of a path whose coefficients are computed at once: few calls, and memory stays that of few images
+END = 1 - 1e-9  # stands for 1⁻ in `flow`
 
 
 class Process:
@@ -43,7 +44,9 @@ class Process:
     def __init__(self, basis, log_signal, noise, name="process", signal=None):
         if not isinstance(basis, Basis):
             raise TypeError(f"basis is {basis!r}; needed: a dpss.bases.Basis")
-        parts = {"log_signal": log_signal, "noise": noise} | ({} if signal is None else {"signal": signal})
+        parts = {"log_signal": log_signal, "noise": noise} | (
+            {} if signal is None else {"signal": signal}
+        )
         for part, function in parts.items():
             if not callable(function):
                 raise TypeError(f"{part} is {function!r}; needed: a function of t")
@@ -57,7 +60,7 @@ class Process:
     def __setattr__(self, key, value):
         raise AttributeError(f"{key} cannot be set: a Process is immutable, make another one")
 
-    def __reduce__(self):   # copies are made by the constructor, as attributes cannot be set
+    def __reduce__(self):  # copies are made by the constructor, as attributes cannot be set
         return type(self), (self.basis, self._log_signal, self._noise, self.name, self._signal)
 
     def __repr__(self):
@@ -70,9 +73,13 @@ class Process:
         t = _arrays.times(t)
         value = _coefficients.evaluate(self._log_signal, t, "log_signal", self.basis)
         least, largest = _arrays.extent(value)
-        if not (least > -math.inf and largest < math.inf) and not (
-                (value == -math.inf) & (t[..., None, None] == 1) | torch.isfinite(value)).all():
-            raise ValueError("log_signal returns NaN or an infinite value; needed: finite, or -inf at t = 1 only")
+        if (
+            not (least > -math.inf and largest < math.inf)
+            and not ((value == -math.inf) & (t[..., None, None] == 1) | torch.isfinite(value)).all()
+        ):
+            raise ValueError(
+                "log_signal returns NaN or an infinite value; needed: finite, or -inf at t = 1 only"
+            )
         return value
 
     def signal(self, t):
@@ -98,7 +105,9 @@ class Process:
     def marginal(self, u0, t):
         """p(u_t | u_0): the `Gaussian` of mean B⁻¹ α_t B u_0 and std σ_t per mode, for an image `u0` at the time `t`."""
         u0 = self._image(u0, "u0")
-        return Gaussian(self._synthesise(scale(self.signal(t), self._analyse(u0))), self.noise(t), self.basis)
+        return Gaussian(
+            self._synthesise(scale(self.signal(t), self._analyse(u0))), self.noise(t), self.basis
+        )
 
     def sample(self, u0, t, generator=None):
         """One draw of U_t given the image `u0`, in its dtype: u_t = B⁻¹(α_t B u_0 + σ_t ε), ε ~ N(0, I).
@@ -116,14 +125,18 @@ class Process:
         """
         u0, times = self._image(u0, "u0"), _arrays.times(times, "times")
         if times.ndim != 1 or len(times) == 0 or (times.diff() <= 0).any():
-            raise ValueError(f"times is {_arrays.shown(times)}; needed: one or more increasing times")
+            raise ValueError(
+                f"times is {_arrays.shown(times)}; needed: one or more increasing times"
+            )
         modes = self._analyse(u0.detach())
         states = modes.new_empty(len(times), *modes.shape)
         states[0] = draw(self.signal(times[0]), modes, self.noise(times[0]), generator)
         for first in range(0, len(times) - 1, TOGETHER):
-            moments = times[first:first + TOGETHER + 1]
+            moments = times[first : first + TOGETHER + 1]
             step = self.kernel(moments[:-1], moments[1:])
-            for i, (gain, std) in enumerate(zip(step.gain.to(states), step.std.to(states)), first + 1):   # noise is used where it is cached
+            for i, (gain, std) in enumerate(
+                zip(step.gain.to(states), step.std.to(states)), first + 1
+            ):  # noise is used where it is cached
                 states[i].normal_(generator=generator).mul_(std).addcmul_(gain, states[i - 1])
         return self._synthesise(states)
 
@@ -155,18 +168,29 @@ class Process:
         s, t = _arrays.times(s, "s"), _arrays.times(t, "t")
         _arrays.fitting(s.shape, t.shape, "s")
         if (s > t).any():
-            raise ValueError(f"s is {_first(s, s > t)}; needed: no later than t = {_first(t, s > t)}")
-        log_s, log_t, std_s, std_t = self.log_signal(s), self.log_signal(t), self.noise(s), self.noise(t)
+            raise ValueError(
+                f"s is {_first(s, s > t)}; needed: no later than t = {_first(t, s > t)}"
+            )
+        log_s, log_t, std_s, std_t = (
+            self.log_signal(s),
+            self.log_signal(t),
+            self.noise(s),
+            self.noise(t),
+        )
         same = (s == t)[..., None, None]
         gain = torch.where(same, 1.0, torch.exp(log_t - log_s))
-        variance = torch.where(same, 0.0, std_t ** 2 - (gain * std_s) ** 2)
-        rising = variance < -1e-12 * std_t ** 2
+        variance = torch.where(same, 0.0, std_t**2 - (gain * std_s) ** 2)
+        rising = variance < -1e-12 * std_t**2
         if rising.any():
             place = rising.nonzero()[0].tolist()
-            mode = "every mode" if rising.shape[-2:] == (1, 1) else f"mode ({place[-2]}, {place[-1]})"
-            raise ValueError(f"the process {self.name!r} is not Markov: its signal-to-noise ratio rises in {mode} "
-                             f"between s = {_first(s, rising.any((-2, -1)))} and t = {_first(t, rising.any((-2, -1)))}; "
-                             "needed: a ratio that never rises")
+            mode = (
+                "every mode" if rising.shape[-2:] == (1, 1) else f"mode ({place[-2]}, {place[-1]})"
+            )
+            raise ValueError(
+                f"the process {self.name!r} is not Markov: its signal-to-noise ratio rises in {mode} "
+                f"between s = {_first(s, rising.any((-2, -1)))} and t = {_first(t, rising.any((-2, -1)))}; "
+                "needed: a ratio that never rises"
+            )
         # Below zero by rounding only, where the ratio is constant: σ_t² and (α_t σ_s/α_s)² agree to 12 digits.
         return Kernel(gain, torch.sqrt(variance.clamp(min=0)), self.basis)
 
@@ -181,7 +205,9 @@ class Process:
         _arrays.same_grid(u0, ut, "ut")
         s, t = _arrays.times(s, "s"), _arrays.times(t, "t")
         if (s >= t).any():
-            raise ValueError(f"s is {_first(s, s >= t)}; needed: earlier than t = {_first(t, s >= t)}")
+            raise ValueError(
+                f"s is {_first(s, s >= t)}; needed: earlier than t = {_first(t, s >= t)}"
+            )
         step, std_s, std_t = self.kernel(s, t), self.noise(s), self.noise(t)
         known = std_t > 0
         from_ut = torch.where(known, step.gain * (std_s / std_t) ** 2, 0.0)
@@ -201,9 +227,11 @@ class Process:
         _arrays.same_grid(u, denoised, "denoised")
         std = self.noise(t)
         if (std == 0).any():
-            raise ValueError(f"t = {t} has noise level σ = 0; needed: σ > 0, else there is no density")
+            raise ValueError(
+                f"t = {t} has noise level σ = 0; needed: σ > 0, else there is no density"
+            )
         residual = scale(self.signal(t), self.basis.analyse(denoised)) - self.basis.analyse(u)
-        return self.basis.pull_back(scale(std ** -2, residual))
+        return self.basis.pull_back(scale(std**-2, residual))
 
     def sde(self, t):
         """(f, g²) per mode of dU = f U dt + √g² dW: f = d log α/dt, g² = dσ²/dt − 2 f σ².
@@ -214,9 +242,11 @@ class Process:
         t = _arrays.times(t).clamp(min=START)
         std = self.noise(t)
         log_rate, std_rate = self._rate("log_signal", t), self._rate("noise", t)
-        g2 = 2 * std * std_rate - 2 * log_rate * std ** 2
+        g2 = 2 * std * std_rate - 2 * log_rate * std**2
         if not (torch.isfinite(log_rate).all() and torch.isfinite(g2).all()):
-            raise ValueError(f"t is {_arrays.shown(t)}; needed: times at which the coefficients of {self.name!r} are finite")
+            raise ValueError(
+                f"t is {_arrays.shown(t)}; needed: times at which the coefficients of {self.name!r} are finite"
+            )
         return log_rate, g2
 
     def flow(self, t):
@@ -227,7 +257,9 @@ class Process:
         t = _arrays.times(t)
         std, signal = self.noise(t), self.signal(t)
         if (std == 0).any():
-            raise ValueError(f"t = {_arrays.shown(t)} has noise level σ = 0; needed: σ > 0, else there is no density")
+            raise ValueError(
+                f"t = {_arrays.shown(t)} has noise level σ = 0; needed: σ > 0, else there is no density"
+            )
         # α' = α (log α)' is 0 · ∞ where α = 0, at t = 1; just before, it is finite and the same to 9 digits
         before = torch.where((signal == 0).any(-1).any(-1), END, t)
         slope = self.signal(before) * self._rate("log_signal", before)
@@ -243,10 +275,14 @@ class Process:
 
     def _level(self, name, t):
         """α_t or σ_t, not negative."""
-        value = _coefficients.evaluate(getattr(self, f"_{name}"), _arrays.times(t), name, self.basis)
+        value = _coefficients.evaluate(
+            getattr(self, f"_{name}"), _arrays.times(t), name, self.basis
+        )
         least, largest = _arrays.extent(value)
         if not (least >= 0 and largest < math.inf):
-            raise ValueError(f"{name} returns a negative or non-finite value; needed: finite values >= 0")
+            raise ValueError(
+                f"{name} returns a negative or non-finite value; needed: finite values >= 0"
+            )
         return value
 
     def _rate(self, name, t):

@@ -7,6 +7,7 @@ because the score is not defined where σ = 0 (and the noise of heat jumps there
 The denoiser is called with one image batch and one float t; `dpss.priors` has exact ones, a network does as well.
 States have the shape, dtype and device of `u`. Randomness comes from `generator` only.
 """
+
 import torch
 from tqdm.auto import tqdm
 
@@ -51,14 +52,16 @@ def step(process, denoised, u, s, t, churn=1.0, generator=None):
     churn, process = _share(churn), _process(process)
     u, denoised = process._image(u, "u"), process._image(denoised, "denoised")
     if u.shape != denoised.shape:
-        raise ValueError(f"denoised has shape {tuple(denoised.shape)}; needed: {tuple(u.shape)}, that of u")
+        raise ValueError(
+            f"denoised has shape {tuple(denoised.shape)}; needed: {tuple(u.shape)}, that of u"
+        )
     s, t = _arrays.times(s, "s"), _arrays.times(t, "t")
     if (s >= t).any():
         raise ValueError(f"s is {_arrays.shown(s)}; needed: earlier than t = {_arrays.shown(t)}")
     kernel, std_s, std_t = process.kernel(s, t), process.noise(s), process.noise(t)
     ratio = torch.where(std_t > 0, std_s / std_t, 0.0)
     # √(σ_s² − η²σ̃²) = σ_s √(1 − η² + η² (α_{t|s} σ_s/σ_t)²): the difference would lose digits where σ̃ ≈ σ_s
-    kept = ratio * torch.sqrt(1 - churn ** 2 + (churn * kernel.gain * ratio) ** 2)
+    kept = ratio * torch.sqrt(1 - churn**2 + (churn * kernel.gain * ratio) ** 2)
     known, modes = process.basis.analyse(denoised), process.basis.analyse(u)
     result = scale(process.signal(s), known) + scale(kept, modes - scale(process.signal(t), known))
     if churn > 0:
@@ -81,13 +84,21 @@ def sde(process, denoiser, u, times, churn=1.0, generator=None, path=False, prog
         f, g2 = process.sde(t)
         std = process.noise(t)
         if (std == 0).any():
-            raise ValueError(f"times holds {t:g}, where σ = 0; needed: σ > 0, else there is no score")
+            raise ValueError(
+                f"times holds {t:g}, where σ = 0; needed: σ > 0, else there is no score"
+            )
         if (f.abs() * (t - s) > 2).any():
-            raise ValueError(f"times has a step from {t:g} to {s:g} with |f| Δt = {f.abs().max() * (t - s):.3g}; needed: "
-                             "at most 2, by shorter steps or a start at which the drift is smaller")
+            raise ValueError(
+                f"times has a step from {t:g} to {s:g} with |f| Δt = {f.abs().max() * (t - s):.3g}; needed: "
+                "at most 2, by shorter steps or a start at which the drift is smaller"
+            )
         modes, known = process.basis.analyse(state), process.basis.analyse(denoised)
-        pull = 0.5 * (1 + churn ** 2) * g2 / std ** 2   # −½(1 + η²) g² score = pull · (U − α D)
-        modes = modes - scale((t - s) * (f + pull), modes) + scale((t - s) * pull * process.signal(t), known)
+        pull = 0.5 * (1 + churn**2) * g2 / std**2  # −½(1 + η²) g² score = pull · (U − α D)
+        modes = (
+            modes
+            - scale((t - s) * (f + pull), modes)
+            + scale((t - s) * pull * process.signal(t), known)
+        )
         if churn > 0:
             modes += scale(churn * torch.sqrt(g2.clamp(min=0) * (t - s)), _noise(modes, generator))
         return process.basis.synthesise(modes)
@@ -101,9 +112,12 @@ def flow(process, denoiser, u, times, path=False, progress=False):
     Deterministic, of order 2, two evaluations of D a step (one in a last step to 0). Finite at t = 1 also where the drift f is
     not. Arguments are as in `sample`; ValueError where σ_t = 0. Source: Song et al. 2021; Heun: Karras et al. 2022.
     """
+
     def slope(state, denoised, t):
         of_state, of_denoised = process.flow(t)
-        return scale(of_state, process.basis.analyse(state)) + scale(of_denoised, process.basis.analyse(denoised))
+        return scale(of_state, process.basis.analyse(state)) + scale(
+            of_denoised, process.basis.analyse(denoised)
+        )
 
     def move(state, denoised, s, t):
         first = slope(state, denoised, t)
@@ -114,7 +128,9 @@ def flow(process, denoiser, u, times, path=False, progress=False):
     return _walk(process, denoiser, u, times, move, path, progress)
 
 
-def inpaint(process, denoiser, known, mask, times, churn=1.0, generator=None, path=False, progress=False):
+def inpaint(
+    process, denoiser, known, mask, times, churn=1.0, generator=None, path=False, progress=False
+):
     """Fill in the unknown pixels of an image: `sample`, with the known pixels put into every estimate D.
 
     `known`: image (..., H, W), finite everywhere; what it holds outside the mask does not matter. `mask`: boolean (H, W), True where the
@@ -160,7 +176,9 @@ def _denoised(denoiser, u, t):
     result = denoiser(u, t)
     if not isinstance(result, torch.Tensor) or result.shape != u.shape:
         got = tuple(result.shape) if isinstance(result, torch.Tensor) else type(result).__name__
-        raise ValueError(f"denoiser returns {got} at t = {t:g}; needed: a tensor of the shape of u, {tuple(u.shape)}")
+        raise ValueError(
+            f"denoiser returns {got} at t = {t:g}; needed: a tensor of the shape of u, {tuple(u.shape)}"
+        )
     if not torch.isfinite(result).all():
         raise ValueError(f"denoiser returns NaN or inf at t = {t:g}; needed: finite values")
     return result.to(u)
@@ -180,4 +198,6 @@ def _share(churn):
 
 
 def _noise(modes, generator):
-    return torch.randn(modes.shape, dtype=modes.dtype, device=modes.device, generator=_arrays.generator(generator))
+    return torch.randn(
+        modes.shape, dtype=modes.dtype, device=modes.device, generator=_arrays.generator(generator)
+    )

@@ -8,7 +8,11 @@ torch.set_num_threads(1)
 
 # Derandomised: `make test` gives the same verdict twice. No deadline: shared machines are slow now and then.
 hypothesis.settings.register_profile(
-    "book", derandomize=True, deadline=None, max_examples=40, database=None,
+    "book",
+    derandomize=True,
+    deadline=None,
+    max_examples=40,
+    database=None,
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("book")

@@ -85,8 +85,10 @@ def null_image(matrix, u):
 def random_drift(shape, seed=0, largest=1.9):
     height, width = shape
     rng = np.random.default_rng(seed)
-    return (rng.uniform(-largest, largest, (height - 1, width)),
-            rng.uniform(-largest, largest, (height, width - 1)))
+    return (
+        rng.uniform(-largest, largest, (height - 1, width)),
+        rng.uniform(-largest, largest, (height, width - 1)),
+    )
 
 
 def cosine_vectors(n):

@@ -1,0 +1,135 @@
+"""Numerics of the cosine basis: eigenvalues, the transform, and homogeneous diffusion exp(tΔ) u.
+
+Both are separable. Up to a side of about a hundred pixels, products with small matrices beat every fast transform; beyond,
+SciPy's transform wins. exp(tΔ) = K_y ⊗ K_x with K = Cᵀ exp(−tλ) C, the cosine matrix C and the eigenvalues λ of one axis.
+"""
+
+from functools import lru_cache
+
+import numpy as np
+import torch
+from scipy import fft
+
+from . import _arrays
+
+# where SciPy takes over; measured on two CPU cores
+DENSE_SIDE = 96  # of the transform (float32)
+DENSE_BLUR = {4: 112, 8: 64}  # of the blur, by bytes a number
+
+
+def rates(n, laplacian):
+    """The eigenvalues of one axis of n pixels: 4 sin²(πk/2n) ("discrete") or (πk/n)² ("continuous"), k = 0, ..., n−1."""
+    angle = torch.arange(n, dtype=torch.float64) * (torch.pi / n)
+    return angle**2 if laplacian == "continuous" else 4 * torch.sin(angle / 2) ** 2
+
+
+def transform(u, inverse):
+    """Orthonormal DCT-II (or its inverse, the transpose) over the last two axes."""
+    if u.dtype.itemsize < 4:  # neither transforms nor small sums are for short types
+        tensor = isinstance(u, torch.Tensor)
+        wide = transform(u.float() if tensor else u.astype(np.float32), inverse)
+        return wide.to(u.dtype) if tensor else wide.astype(u.dtype)
+    if isinstance(u, np.ndarray):
+        return (fft.idctn if inverse else fft.dctn)(u, axes=(-2, -1), norm="ortho")
+    height, width = u.shape[-2:]
+    if u.device.type == "cpu" and max(height, width) > DENSE_SIDE:
+        return _FastCosines.apply(u, inverse)
+    C, D = (_arrays.like(matrix(n), u) for n in (height, width))
+    return C.T @ u @ D if inverse else C @ u @ D.T
+
+
+@lru_cache(maxsize=64)
+@torch.inference_mode(False)  # what is kept may be needed for gradients later
+def matrix(n):
+    """Orthonormal DCT-II matrix: row k is √((2 − [k=0])/n) cos(πk(i + ½)/n), i = 0, ..., n−1. A tensor, not to be changed."""
+    return torch.from_numpy(fft.dct(np.eye(n), axis=0, norm="ortho"))
+
+
+class _FastCosines(torch.autograd.Function):
+    """SciPy's transform for tensors on the CPU; its derivative is the opposite transform (orthonormality)."""
+
+    @staticmethod
+    def forward(ctx, u, inverse):
+        ctx.inverse = inverse
+        return torch.from_numpy(transform(u.detach().numpy(), inverse))
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return _FastCosines.apply(gradient, not ctx.inverse), None
+
+
+def blur(u, t):
+    """exp(tΔ) u of an image (..., H, W) of 4 or 8 bytes a number, for checked times t ≥ 0; differentiable where u is a tensor."""
+    tensor = isinstance(u, torch.Tensor)
+    if max(u.shape[-2:]) <= DENSE_BLUR[u.dtype.itemsize] or tensor and u.device.type != "cpu":
+        return _multiplied(u, t)
+    if not tensor:
+        return _transformed(u, t)
+    return (
+        _Transformed.apply(u, t)
+        if u.requires_grad
+        else torch.from_numpy(_transformed(u.numpy(), t))
+    )
+
+
+def _multiplied(u, t):
+    """By matrices: K_y u K_xᵀ; torch multiplies many small ones faster than NumPy."""
+    if not isinstance(u, torch.Tensor):
+        return _multiplied(torch.from_numpy(_arrays.for_torch(u)), t).numpy()
+    dtype = torch.float32 if u.dtype.itemsize == 4 else torch.float64
+    kernels = {
+        n: _cached(n, t.item(), dtype) if t.ndim == 0 else _kernel(n, t, dtype)
+        for n in set(u.shape[-2:])
+    }
+    K_y, K_x = (_arrays.spread(kernels[n], u.shape).to(u) for n in u.shape[-2:])
+    return K_y @ u @ K_x  # K is symmetric
+
+
+def _transformed(u, t):
+    """By SciPy's transform, for arrays."""
+    return fft.idctn(
+        fft.dctn(u, axes=(-2, -1), norm="ortho") * _gain(u, t),
+        axes=(-2, -1),
+        norm="ortho",
+        overwrite_x=True,
+    )
+
+
+class _Transformed(torch.autograd.Function):
+    """`_transformed` for tensors. exp(tΔ) is self-adjoint: its derivative is itself, summed over the times that shared an image."""
+
+    @staticmethod
+    def forward(ctx, u, t):
+        ctx.t, ctx.shape = t, u.shape
+        return torch.from_numpy(_transformed(u.detach().numpy(), t))
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return blur(gradient.contiguous(), ctx.t).sum_to_size(ctx.shape), None
+
+
+@lru_cache(maxsize=64)
+@torch.inference_mode(False)  # what is kept may be needed for gradients later
+def _discrete_rates(n):
+    return rates(n, "discrete")
+
+
+def _kernel(n, t, dtype):
+    """The heat kernels exp(tΔ) of n pixels, t.shape + (n, n)."""
+    C = matrix(n).to(dtype)
+    return (C.T * torch.exp(-t[..., None, None] * _discrete_rates(n)).to(dtype)) @ C
+
+
+@lru_cache(maxsize=64)
+@torch.inference_mode(False)
+def _cached(n, t, dtype):
+    return _kernel(n, torch.tensor(t, dtype=torch.float64), dtype)
+
+
+def _gain(u, t):
+    """exp(−tλ_k) as the product of both axes, aligned with the image and the axes of t, in its kind and precision."""
+    along_y, along_x = (torch.exp(-t[..., None] * _discrete_rates(n)) for n in u.shape[-2:])
+    parts = [
+        _arrays.spread(part, u.shape) for part in (along_y[..., :, None], along_x[..., None, :])
+    ]
+    return _arrays.like(parts[0], u) * _arrays.like(parts[1], u)

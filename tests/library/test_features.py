@@ -1,0 +1,119 @@
+"""The shipped classifier and the Fréchet distance built on its features."""
+
+import hashlib
+
+import numpy as np
+import pytest
+import torch
+
+from dpss import _data, features, images, measures
+
+test_images, labels = images.fashion("test")
+
+
+@pytest.fixture
+def fresh():
+    """The weights are read anew, before and after."""
+    features._network.cache_clear()
+    yield
+    features._network.cache_clear()
+
+
+def test_it_names_nine_of_ten_test_images():
+    found = features.classify(test_images)
+    assert found.shape == labels.shape and found.dtype == np.int64
+    assert (found == labels).mean() > 0.9
+    assert torch.equal(
+        features.classify(torch.as_tensor(test_images[:9])), torch.as_tensor(found[:9])
+    )
+
+
+def test_features_are_of_each_image_alone_whatever_the_chunks():
+    found = features.features(test_images[: 3 * features.CHUNK // 2])
+    assert found.shape == (750, 64) and found.dtype == np.float64 and (found >= 0).all()
+    np.testing.assert_allclose(
+        found[499:502], features.features(test_images[499:502].astype(np.float64)), atol=1e-4
+    )
+    tensor = features.features(torch.as_tensor(test_images[:5]))
+    assert tensor.dtype == torch.float64 and not tensor.requires_grad
+    np.testing.assert_allclose(tensor, found[:5], atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "bad, kind",
+    [
+        (np.zeros((5, 32, 32)), ValueError),
+        (np.zeros((28, 28)), ValueError),
+        (np.zeros((5, 1, 28, 28)), ValueError),
+        (np.zeros((5, 28, 28), int), TypeError),
+        (np.full((5, 28, 28), np.nan), ValueError),
+        (np.zeros((0, 28, 28)), ValueError),
+    ],
+)
+def test_other_grids_are_refused(bad, kind):
+    for function in (features.features, features.classify):
+        with pytest.raises(kind, match="u "):
+            function(bad)
+
+
+def test_damaged_weights_are_refused(fresh, monkeypatch, tmp_path):
+    content = bytearray((_data.DATA / "classifier.npz").read_bytes())
+    content[5000] ^= 1
+    (tmp_path / "classifier.npz").write_bytes(content)
+    (tmp_path / "sources.toml").write_bytes((_data.DATA / "sources.toml").read_bytes())
+    monkeypatch.setattr(_data, "DATA", tmp_path)
+    with pytest.raises(ValueError, match="classifier.npz"):
+        features.features(test_images[:2])
+
+
+def test_weights_load_without_running_code(fresh, monkeypatch, tmp_path):
+    """A pickle in the file's place is refused even where its checksum is right."""
+    np.savez(tmp_path / "classifier.npz", weight=np.array([{"a": 1}], dtype=object))
+    content = (tmp_path / "classifier.npz").read_bytes()
+    monkeypatch.setattr(_data, "DATA", tmp_path)
+    monkeypatch.setattr(
+        _data,
+        "registry",
+        lambda: {"classifier.npz": {"sha256": hashlib.sha256(content).hexdigest()}},
+    )
+    with pytest.raises(ValueError, match="pickle"):
+        features.features(test_images[:2])
+
+
+def test_the_distance_sees_noise_blur_and_missing_classes():
+    rng, reference = np.random.default_rng(0), test_images[::2]
+    floor = measures.frechet_distance(test_images[1::2], reference)
+    assert 0 < floor < 15  # two halves of real images, 500 each
+    grown = [
+        measures.frechet_distance(
+            test_images + s * rng.standard_normal(test_images.shape), reference
+        )
+        for s in (0.1, 0.2, 0.5)
+    ]
+    assert floor < grown[0] < grown[1] < grown[2] and grown[2] > 100
+    assert measures.frechet_distance(test_images[labels < 5], reference) > 5 * floor
+    np.testing.assert_allclose(measures.frechet_distance(reference, reference), 0, atol=1e-8)
+
+
+def test_the_distance_is_that_of_the_moments_of_the_features():
+    a, b = test_images[:100], test_images[500:700]
+    fa, fb = features.features(a), features.features(b)
+    expected = measures.gaussian_frechet(fa.mean(0), np.cov(fa.T), fb.mean(0), np.cov(fb.T))
+    assert measures.frechet_distance(a, b) == pytest.approx(expected, rel=1e-6)
+    assert measures.frechet_distance(torch.as_tensor(a), torch.as_tensor(b)) == pytest.approx(
+        expected, rel=1e-6
+    )
+
+
+def test_features_of_ones_own():
+    a, b = (
+        np.random.default_rng(1).random((7, 3, 4)),
+        np.random.default_rng(2).random((9, 3, 4)) + 1,
+    )
+    found = measures.frechet_distance(
+        a, b, features=lambda u: u.mean((-2, -1))[:, None]
+    )  # one feature: variances are numbers
+    x, y = a.mean((1, 2)), b.mean((1, 2))
+    assert found == pytest.approx(
+        (x.mean() - y.mean()) ** 2 + (x.std(ddof=1) - y.std(ddof=1)) ** 2, rel=1e-8
+    )

@@ -1,0 +1,229 @@
+"""Figures: pixel by pixel, alt text from the data, sliders linked to pictures."""
+
+import base64
+import io
+import re
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from reference import image
+
+from dpss import _data, figures, images
+
+RAMP = np.linspace(-1, 1, 64).reshape(8, 8)
+
+
+def pixels(fig):
+    return np.asarray(Image.open(io.BytesIO(fig.png())).convert("RGB"))
+
+
+def blocks(array, shape):
+    """The picture that fills the array, one value for each block; fails unless every block is of one colour."""
+    zoom = array.shape[1] // shape[1]
+    cut = array[: zoom * shape[0], : zoom * shape[1]].reshape(shape[0], zoom, shape[1], zoom, 3)
+    assert (cut == cut[:, :1, :, :1]).all()
+    return cut[:, 0, :, 0]
+
+
+def test_every_pixel_is_a_block_of_its_grey_value():
+    expected = np.round((RAMP + 1) * 127.5)[..., None].repeat(3, -1)
+    assert (blocks(pixels(figures.show(RAMP)), (8, 8)) == expected).all()
+    assert (blocks(pixels(figures.show(torch.as_tensor(RAMP))), (8, 8)) == expected).all()
+
+
+def test_photographs_are_shown_as_they_are_stored():
+    for name in ("camera", "cat"):
+        stored = np.asarray(Image.open(_data.DATA / "photographs" / f"{name}.png").convert("RGB"))
+        assert (blocks(pixels(figures.show(images.photograph(name))), (256, 256)) == stored).all()
+
+
+def test_low_contrast_is_not_stretched():
+    faint = blocks(pixels(figures.show(0.1 * RAMP)), (8, 8))
+    assert faint.min() == round(0.9 * 127.5) and faint.max() == round(1.1 * 127.5)
+    wide = blocks(pixels(figures.show(RAMP, value_range=(-2, 2))), (8, 8))
+    assert wide.min() == 64 and wide.max() == 191
+
+
+def test_clipping_is_said_and_not_silent():
+    loud = np.concatenate([RAMP, 3 * np.ones((8, 8))])
+    fig = figures.show(loud)
+    assert "50 % clipped" in str(fig) and "clipped" not in str(figures.show(RAMP))
+    assert any(text.get_text() == "clipped: 50 %" for text in fig.texts)
+    assert not any(text.get_text() for text in figures.show(RAMP).texts)
+
+
+def test_alt_text_tells_the_data():
+    one, two = (
+        str(figures.show([RAMP, RAMP / 2], ["a", "b"])),
+        str(figures.show([RAMP, RAMP + 0.5], ["a", "b"])),
+    )
+    assert (
+        "2 images (grey 8×8" in one
+        and "a: mean 0, standard deviation 0.59" in one
+        and "b: mean 0, standard deviation 0.29" in one
+    )
+    assert one != two and "b: mean 0.5" in two
+    row = figures.strip(np.stack([RAMP, RAMP / 2, 0 * RAMP]), [0, 0.5, 1])
+    assert "t = 0: mean 0, standard deviation 0.59" in str(
+        row
+    ) and "t = 1: mean 0, standard deviation 0" in str(row)
+
+
+def test_alt_text_ignores_rounding_errors():
+    values = 0.125 * np.ones((4, 4))
+    assert len({str(figures.show(values + shift)) for shift in (0.0, 1e-16, -1e-16, 1e-12)}) == 1
+    assert figures._number(-1e-17) == "0" and figures._number(1234.5) == "1.2e+03"
+
+
+def test_curves_are_described_and_drawn():
+    x = np.linspace(0, 1, 11)
+    fig = figures.curves(
+        x, {"up": x**2, "hill": x * (1 - x), "flat": 0 * x + 2}, "time t", "value", title="Three"
+    )
+    assert str(fig) == (
+        "Three: value over time t from 0 to 1. up: from 0 to 1, rising throughout. hill: from 0 to 0, neither rising "
+        "nor falling throughout, between 0 and 0.25. flat: from 2 to 2, constant."
+    )
+    lines = fig.axes[0].lines
+    np.testing.assert_array_equal(lines[1].get_ydata(), x * (1 - x))
+    assert (
+        len({line.get_color() for line in lines}) == 3
+        and len({line.get_linestyle() for line in lines}) == 3
+    )
+
+
+def test_a_free_figure_describes_itself_unless_told():
+    fig, ax = figures.figure()
+    ax.plot([0, 1], [2, 1], label="line")
+    ax.set(xlabel="x", ylabel="y", title="T")
+    assert str(fig) == "T: y over x, line: from 2 to 1, falling throughout"
+    fig.alt = "something else"
+    assert str(fig) == "something else"
+
+
+def test_guide_lines_without_a_label_are_not_described():
+    fig, ax = figures.figure()
+    ax.plot([0, 1], [0, 1], label="data")
+    ax.axhline(0.5)
+    assert "data" in fig.describe() and "_child" not in fig.describe()
+
+
+def test_a_notebook_gets_words_picture_and_alt_text():
+    bundle = figures.show(RAMP, ['<"quoted">'])._repr_mimebundle_()
+    assert set(bundle) == {"text/plain", "text/html", "image/png"}
+    assert re.search(
+        r'<img class="dark-light" alt="1 image .*&lt;&quot;quoted&quot;&gt;', bundle["text/html"]
+    )
+    data = re.search(r"base64,([^\"]+)", bundle["text/html"]).group(1)
+    assert base64.b64decode(data) == bundle["image/png"] and bundle["text/plain"] == str(
+        figures.show(RAMP, ['<"quoted">'])
+    )
+
+
+def test_the_same_figure_has_the_same_bytes():
+    assert figures.show(RAMP).png() == figures.show(RAMP).png()
+
+
+def sliders(amounts=(0.0, 0.5, 1.0), signs=("plus", "minus"), **options):
+    return figures.explore(
+        lambda amount, sign: figures.show(RAMP * amount * (1 if sign == "plus" else -1)),
+        amount=list(amounts),
+        sign=list(signs),
+        **options,
+    )
+
+
+def test_explore_draws_every_combination_with_its_values_in_the_alt_text():
+    explorer = sliders()
+    assert len(explorer.frames) == 6 and len(set(explorer.frames.values())) == 6
+    assert 'alt="amount = 0.5, sign = minus: 1 image' in explorer.frames[1, 1]
+    assert (
+        repr(explorer)
+        == "interactive figure: amount from 0 to 1 (3 values), sign from plus to minus (2 values)"
+    )
+
+
+def test_sliders_are_linked_to_stacks_in_the_browser():
+    import ipywidgets as widgets
+
+    explorer = sliders(start={"sign": "plus"})
+    box = explorer.widget()
+    first, second, stack = box.children
+    assert (first.description, second.description) == ("amount", "sign")
+    assert (first.index, second.index, stack.selected_index) == (1, 0, 1)
+    assert [
+        child.children[0].value == explorer.frames[i, 0] for i, child in enumerate(stack.children)
+    ] == [True] * 3
+    links = [w for w in widgets.widgets.widget._instances.values() if type(w).__name__ == "Link"]
+    pairs = {
+        (id(link.source[0]), link.source[1], id(link.target[0]), link.target[1]) for link in links
+    }
+    assert (id(first), "index", id(stack), "selected_index") in pairs
+    assert all(
+        (id(second), "index", id(child), "selected_index") in pairs for child in stack.children
+    )
+
+
+def test_a_picture_stands_in_where_widgets_are_not_shown():
+    bundle = sliders()._repr_mimebundle_()
+    assert set(bundle) == {"text/plain", "text/html", "application/vnd.jupyter.widget-view+json"}
+    assert "amount = 0.5, sign = minus" in bundle["text/html"]
+
+
+def test_ipywidgets_7_redraws_with_a_kernel(monkeypatch):
+    import ipywidgets
+
+    monkeypatch.delattr(ipywidgets, "Stack")
+    explorer = sliders()
+    first, second, picture = explorer.widget().children
+    assert picture.value == explorer.frames[1, 1]
+    first.index = 2
+    assert picture.value == explorer.frames[2, 1]
+    second.index = 0
+    assert picture.value == explorer.frames[2, 0]
+
+
+LINE = [0.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    "error, name, call",
+    [
+        (TypeError, "as_float", lambda: figures.show(np.ones((4, 4), int))),
+        (ValueError, "images", lambda: figures.show(np.full((4, 4), np.nan))),
+        (ValueError, "images", lambda: figures.show([])),
+        (ValueError, "images", lambda: figures.show([np.ones((2, 4, 4))])),
+        (ValueError, "images", lambda: figures.show(np.ones(4))),
+        (ValueError, "titles", lambda: figures.show(RAMP, ["a", "b"])),
+        (ValueError, "value_range", lambda: figures.show(RAMP, value_range=(1, 1))),
+        (ValueError, "columns", lambda: figures.show(RAMP, columns=0)),
+        (ValueError, "times", lambda: figures.strip(RAMP[None], [0, 1])),
+        (ValueError, "x", lambda: figures.curves([0.0, np.inf], {"a": LINE}, "x", "y")),
+        (ValueError, "ys", lambda: figures.curves(LINE, {"a": [1.0]}, "x", "y")),
+        (ValueError, "ys", lambda: figures.curves(LINE, {"a": [0.0, 1.0]}, "x", "y", logy=True)),
+        (ValueError, "parameters", lambda: figures.explore(lambda: figures.show(RAMP))),
+        (ValueError, "t", lambda: figures.explore(lambda t: figures.show(RAMP), t=[])),
+        (
+            ValueError,
+            "parameters",
+            lambda: figures.explore(lambda t: figures.show(RAMP), t=list(range(201))),
+        ),
+        (
+            ValueError,
+            "start",
+            lambda: figures.explore(lambda t: figures.show(RAMP), t=[0, 1], start={"t": 2}),
+        ),
+        (TypeError, "figure_of", lambda: figures.explore(lambda t: RAMP, t=[0, 1])),
+    ],
+)
+def test_bad_arguments_are_refused_by_name(error, name, call):
+    with pytest.raises(error, match=name):
+        call()
+
+
+def test_odd_and_large_images_fit_a_page():
+    for shape in ((1, 1), (1, 7), (300, 5), (5, 700)):
+        height, width = pixels(figures.show(image(shape))).shape[:2]
+        assert height >= shape[0] and width >= shape[1] and width <= max(figures.WIDTH, shape[1])

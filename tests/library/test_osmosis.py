@@ -1,0 +1,741 @@
+"""Osmosis against dense matrices built edge by edge; the laws O1–O10 and the cases where they fail."""
+
+import math
+
+import numpy as np
+import pytest
+import scipy.linalg
+import scipy.sparse
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from reference import (
+    GRIDS,
+    drift,
+    edges,
+    eigenvalues,
+    image,
+    laplacian,
+    noise,
+    null_image,
+    osmosis,
+    positive,
+    random_drift,
+    seeds,
+    shapes,
+)
+
+from dpss import measures
+from dpss.diffusion import homogeneous
+from dpss.osmosis import (
+    Drift,
+    canonical_drift,
+    clone,
+    compress,
+    evolve,
+    operator,
+    shadow_removal,
+    steady_state,
+    step_limit,
+)
+
+ROUNDING = 1e-12  # sums of a few dozen numbers of size one
+EXACT = 1e-9  # what the exact evolution promises (its series is cut there)
+
+grids = shapes.filter(lambda shape: shape != (1, 1))
+contrasts = st.sampled_from([2.0, 100.0, 1e6])
+times = st.floats(0, 20)
+
+
+def dense(*args, **kwargs):
+    return operator(*args, **kwargs).toarray()
+
+
+# --- drift and operator -------------------------------------------------------------------------------------------
+
+
+@given(grids, seeds, contrasts)
+def test_canonical_drift_follows_its_definition_edge_by_edge(shape, seed, contrast):
+    v = positive(shape, seed, contrast)
+    found, expected = canonical_drift(v), drift(v)
+    np.testing.assert_allclose(found.dy, expected[0], atol=ROUNDING)
+    np.testing.assert_allclose(found.dx, expected[1], atol=ROUNDING)
+    from_log = canonical_drift(log_guidance=np.log(v))
+    np.testing.assert_allclose(from_log.dy, expected[0], atol=ROUNDING)
+    np.testing.assert_allclose(from_log.dx, expected[1], atol=ROUNDING)
+
+
+@pytest.mark.parametrize("spacing", [1.0, 0.5, 3.0])
+@pytest.mark.parametrize("shape", GRIDS)
+def test_operator_is_the_dense_matrix_of_the_edge_fluxes(shape, spacing):
+    dy, dx = random_drift(shape)
+    sparse = operator(Drift(dy, dx), spacing=spacing)
+    assert scipy.sparse.issparse(sparse) and sparse.format == "csc"
+    np.testing.assert_allclose(
+        sparse.toarray(), osmosis(dy, dx, spacing), atol=ROUNDING / spacing**2
+    )
+
+
+def test_entries_of_the_compatible_operator_are_those_of_the_theory():
+    v = np.array([[1.0, 3.0]])
+    # A_ij = 2 v_i / (v_i + v_j): worked by hand.
+    np.testing.assert_allclose(dense(canonical_drift(v)), [[-1.5, 0.5], [1.5, -0.5]], atol=1e-15)
+
+
+@given(grids, seeds)
+def test_columns_of_the_operator_sum_to_zero(shape, seed):
+    np.testing.assert_allclose(
+        dense(Drift(*random_drift(shape, seed))).sum(axis=0), 0, atol=ROUNDING
+    )
+
+
+@given(grids, seeds, times, st.sampled_from(["exact", "implicit"]))
+def test_mass_is_preserved(shape, seed, t, scheme):
+    u = image((2, *shape), seed)
+    v = evolve(
+        u,
+        Drift(*random_drift(shape, seed)),
+        t,
+        scheme=scheme,
+        steps=None if scheme == "exact" else 3,
+    )
+    np.testing.assert_allclose(v.mean((-2, -1)), u.mean((-2, -1)), atol=EXACT)
+
+
+# --- evolution ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("t", [0.0, 1e-7, 0.4, 5.0, 100.0])
+@pytest.mark.parametrize("compatible", [True, False])
+@pytest.mark.parametrize("shape", GRIDS)
+def test_exact_evolution_is_the_exponential_of_the_dense_operator(shape, compatible, t):
+    u = noise((2, *shape))  # any sign
+    dy, dx = drift(positive(shape)) if compatible else random_drift(shape)
+    filter_drift = canonical_drift(positive(shape)) if compatible else Drift(dy, dx)
+    expected = (u.reshape(2, -1) @ scipy.linalg.expm(t * osmosis(dy, dx)).T).reshape(u.shape)
+    np.testing.assert_allclose(evolve(u, filter_drift, t), expected, atol=EXACT)
+
+
+def vortex(n, d):
+    """A drift that turns round the centre of an n×n image."""
+    centre = (n - 1) / 2
+    dy = np.where(np.arange(n) > centre, d, -d)[None, :] * np.ones((n - 1, 1))
+    dx = np.where(np.arange(n) > centre, -d, d)[:, None] * np.ones((1, n - 1))
+    return dy, dx
+
+
+@pytest.mark.parametrize("t", [1.0, 100.0])
+def test_exact_evolution_survives_complex_eigenvalues(t):
+    dy, dx = vortex(12, 1.9)
+    assert np.abs(np.linalg.eigvals(osmosis(dy, dx)).imag).max() > 0.5
+    u = positive((12, 12))
+    expected = (scipy.linalg.expm(t * osmosis(dy, dx)) @ u.ravel()).reshape(u.shape)
+    np.testing.assert_allclose(evolve(u, Drift(dy, dx), t), expected, atol=EXACT * u.max() * 144)
+
+
+@pytest.mark.parametrize("spacing", [0.1, 1.0, 2.0])
+@pytest.mark.parametrize("shape", [(1, 9), (4, 5)])
+def test_schemes_are_powers_of_their_dense_matrices(shape, spacing):
+    u, (dy, dx) = noise((3, *shape)), random_drift(shape)
+    matrix, identity = osmosis(dy, dx, spacing), np.eye(shape[0] * shape[1])
+    tau = 0.9 * step_limit(Drift(dy, dx), spacing=spacing)
+    explicit = np.linalg.matrix_power(identity + tau * matrix, 6)
+    implicit = np.linalg.matrix_power(np.linalg.inv(identity - tau * matrix), 6)
+    for scheme, step in (("explicit", explicit), ("implicit", implicit)):
+        v = evolve(u, Drift(dy, dx), 6 * tau, scheme=scheme, steps=6, spacing=spacing)
+        np.testing.assert_allclose(v, (u.reshape(3, -1) @ step.T).reshape(u.shape), atol=1e-11)
+    exact = scipy.linalg.expm(6 * tau * matrix)
+    v = evolve(u, Drift(dy, dx), 6 * tau, spacing=spacing)
+    np.testing.assert_allclose(v, (u.reshape(3, -1) @ exact.T).reshape(u.shape), atol=EXACT)
+
+
+@pytest.mark.parametrize("scheme", ["explicit", "implicit"])
+def test_schemes_converge_with_order_one(scheme):
+    v, u = positive((4, 4)), image((4, 4))
+    exact = evolve(u, canonical_drift(v), 1.0)
+    errors = [
+        np.abs(evolve(u, canonical_drift(v), 1.0, scheme=scheme, steps=n) - exact).max()
+        for n in (64, 128, 256)
+    ]
+    # The second-order term at 64 steps is about 8/64 of the first.
+    np.testing.assert_allclose(-np.diff(np.log2(errors)), 1, atol=0.15)
+
+
+@given(grids, seeds, times, times)
+def test_evolution_is_a_semigroup(shape, seed, s, t):
+    u, d = image(shape, seed), Drift(*random_drift(shape, seed))
+    np.testing.assert_allclose(evolve(evolve(u, d, s), d, t), evolve(u, d, s + t), atol=10 * EXACT)
+
+
+@given(grids, seeds)
+def test_explicit_step_is_column_stochastic_exactly_up_to_the_step_limit(shape, seed):
+    dy, dx = random_drift(shape, seed)
+    matrix, d = osmosis(dy, dx), Drift(dy, dx)
+    assert math.isclose(step_limit(d), 1 / np.abs(np.diag(matrix)).max(), rel_tol=1e-12)
+    step = np.eye(len(matrix)) + step_limit(d) * matrix
+    assert step.min() >= -ROUNDING
+    np.testing.assert_allclose(step.sum(axis=0), 1, atol=ROUNDING)
+    np.testing.assert_allclose(
+        np.asarray(step_limit(d, spacing=0.5)), step_limit(d) / 4, rtol=1e-12
+    )
+
+
+def test_an_explicit_step_above_its_bound_makes_a_negative_value():
+    v = positive((4, 5))
+    matrix = osmosis(*drift(v))
+    assert (np.eye(20) + 1.1 * step_limit(canonical_drift(v)) * matrix).min() < -0.05
+    with pytest.raises(ValueError, match="steps"):
+        evolve(
+            v, canonical_drift(v), 1.1 * step_limit(canonical_drift(v)), scheme="explicit", steps=1
+        )
+
+
+def test_at_the_bound_itself_a_constant_guidance_swaps_two_pixels_for_ever():
+    d = canonical_drift(np.ones((1, 2)))
+    assert step_limit(d) == 1
+    np.testing.assert_allclose(
+        evolve(np.array([[1.0, 5]]), d, 7.0, scheme="explicit", steps=7), [[5, 1]], atol=ROUNDING
+    )
+
+
+@given(grids, seeds, st.sampled_from([10.0, 1e3, 1e8]))
+def test_one_eighth_is_a_safe_step_for_every_guidance(shape, seed, contrast):
+    limit = step_limit(canonical_drift(positive(shape, seed, contrast)))
+    assert limit >= (1 / 8 if min(shape) > 1 else 1 / 4)
+
+
+@given(grids, seeds, st.sampled_from([0.1, 1.0, 50.0]))
+def test_implicit_step_is_stochastic_for_every_step_size(shape, seed, tau):
+    size = shape[0] * shape[1]
+    unit = np.eye(size).reshape(size, *shape)
+    columns = evolve(
+        unit, Drift(*random_drift(shape, seed)), tau, scheme="implicit", steps=1
+    ).reshape(size, size)
+    assert columns.min() >= -ROUNDING
+    np.testing.assert_allclose(columns.sum(axis=1), 1, atol=1e-11)
+
+
+@given(grids, seeds, times)
+def test_positive_images_stay_positive(shape, seed, t):
+    u = positive(shape, seed)
+    assert evolve(u, Drift(*random_drift(shape, seed)), t).min() > -EXACT
+
+
+# --- steady state -------------------------------------------------------------------------------------------------
+
+
+@given(grids, seeds, contrasts)
+def test_compatible_steady_state_is_the_guidance_with_the_mean_of_the_image(shape, seed, contrast):
+    v, u = positive(shape, seed, contrast), positive((2, *shape), seed + 1)
+    w = steady_state(u, canonical_drift(v))
+    np.testing.assert_allclose(w, u.mean((-2, -1), keepdims=True) / v.mean() * v, rtol=1e-12)
+    np.testing.assert_allclose(np.asarray(w).reshape(2, -1) @ osmosis(*drift(v)).T, 0, atol=1e-12)
+
+
+@given(grids, seeds)
+def test_incompatible_steady_state_is_the_unique_positive_null_vector(shape, seed):
+    dy, dx = random_drift(shape, seed, largest=1.5)
+    u, matrix = positive(shape, seed), osmosis(dy, dx)
+    singular = np.linalg.svd(matrix)[1]
+    assert singular[-1] < 1e-10 < singular[-2]  # the null space is a line
+    w = steady_state(u, Drift(dy, dx))
+    assert w.min() > 0 and math.isclose(w.mean(), u.mean(), rel_tol=1e-10)
+    # Conditioning of the null vector: up to 1e4 for |d| ≤ 1.5 on 7×7.
+    np.testing.assert_allclose(w, null_image(matrix, u), rtol=1e-8, atol=1e-11)
+
+
+def test_evolution_converges_to_the_steady_state():
+    u, d = positive((4, 5)), Drift(*random_drift((4, 5), largest=1.0))
+    np.testing.assert_allclose(evolve(u, d, 500.0), steady_state(u, d), atol=EXACT * 10)
+
+
+def test_steady_state_is_closed_form_at_any_contrast_when_the_potential_is_known():
+    v = positive((6, 6), contrast=1e12)
+    w = steady_state(np.ones((6, 6)), canonical_drift(v))
+    np.testing.assert_allclose(w, v / v.mean(), rtol=1e-12)
+
+
+def test_log_guidance_survives_densities_that_underflow():
+    x = np.linspace(-60, 60, 1201)[None]
+    log_v = -(x**2) / 2  # exp(−1800) is 0 in float64
+    d = canonical_drift(log_guidance=log_v)
+    assert np.isfinite(np.asarray(d.dx)).all() and np.abs(np.asarray(d.dx)).max() <= 2
+    np.testing.assert_allclose(d.dx, 2 * np.tanh(np.diff(log_v) / 2), atol=ROUNDING)
+    w = steady_state(np.ones((1, 1201)), d)
+    expected = np.exp(log_v) / np.exp(log_v).mean()
+    # exp(log v) with |log v| up to 1800: the rounding of the exponent, 1800 · 2⁻⁵³, is the relative error.
+    np.testing.assert_allclose(w, expected, rtol=1e-11, atol=1e-300)
+    for offset in (
+        -2000.0,
+        2000.0,
+    ):  # log v is known up to a constant; exp must neither overflow nor vanish
+        shifted = canonical_drift(log_guidance=log_v + offset)
+        np.testing.assert_allclose(
+            steady_state(np.ones((1, 1201)), shifted), expected, rtol=1e-11, atol=1e-300
+        )
+
+
+# --- detailed balance, spectrum, rates ----------------------------------------------------------------------------
+
+
+@given(grids, seeds, contrasts)
+def test_detailed_balance_and_the_spectrum_in_minus_8_to_0(shape, seed, contrast):
+    v = positive(shape, seed, contrast)
+    matrix, flat = dense(canonical_drift(v)), v.ravel()
+    flow = matrix * flat[None, :]
+    np.testing.assert_allclose(flow, flow.T, atol=ROUNDING)
+    root = np.sqrt(flat)
+    symmetric = matrix * root[None, :] / root[:, None]
+    # S = −Σ m_e q_e q_eᵀ, edge by edge.
+    built = np.zeros_like(matrix)
+    for i, j, _, _ in edges(*shape):
+        q = np.zeros(flat.size)
+        q[i], q[j] = 1 / root[i], -1 / root[j]
+        m = 2 * flat[i] * flat[j] / (flat[i] + flat[j])
+        assert math.isclose(m * q @ q, 2, rel_tol=1e-12)
+        built -= m * np.outer(q, q)
+    np.testing.assert_allclose(
+        symmetric, built, atol=1e-10
+    )  # entries carry up to √contrast times rounding
+    spectrum = np.linalg.eigvalsh(built)
+    assert spectrum[-1] < 1e-12 and spectrum[0] > (-8 if min(shape) > 1 else -4)
+
+
+PHI = {
+    "square": lambda r: r**2,
+    "negentropy": lambda r: r * np.log(r),
+    "hellinger": lambda r: -np.sqrt(r),
+    "total variation": lambda r: abs(r - 1),
+    "fourth": lambda r: (r - 1) ** 4,
+}
+
+
+@pytest.mark.parametrize("name", sorted(PHI))
+@pytest.mark.parametrize("compatible", [True, False])
+@pytest.mark.parametrize("scheme", ["exact", "explicit", "implicit"])
+def test_lyapunov_sum_of_w_phi_of_u_over_w_never_increases(name, compatible, scheme):
+    for seed in range(5):
+        shape = [(1, 6), (5, 4), (4, 4), (7, 1), (3, 5)][seed]
+        u = positive(shape, seed)
+        d = (
+            canonical_drift(positive(shape, seed + 9))
+            if compatible
+            else Drift(*random_drift(shape, seed, largest=1.0))
+        )
+        w, values = steady_state(u, d), []
+        for _ in range(12):
+            values.append(float(measures.lyapunov(u, w, PHI[name])))
+            u = evolve(u, d, 0.1, scheme=scheme, steps=None if scheme == "exact" else 1)
+        assert (
+            np.diff(values) <= 1e-8
+        ).all()  # ten times the promised error of the exact evolution
+        # Random images are far from w: something is lost (the total variation may rest while no sign changes).
+        if name != "total variation":
+            assert values[-1] < values[0] - 1e-3
+
+
+@given(grids, seeds, times)
+def test_constant_guidance_gives_homogeneous_diffusion(shape, seed, t):
+    u, d = image(shape, seed), canonical_drift(np.full(shape, 0.3))
+    np.testing.assert_allclose(evolve(u, d, t), homogeneous(u, t), atol=EXACT)
+    np.testing.assert_allclose(dense(d), laplacian(*shape), atol=ROUNDING)
+
+
+@given(grids, seeds, times, st.floats(0.01, 100), st.floats(0.01, 100))
+def test_evolution_is_linear_in_the_image_and_blind_to_the_scale_of_the_guidance(
+    shape, seed, t, c, k
+):
+    u, v = positive(shape, seed), positive(shape, seed + 1)
+    reference = evolve(u, canonical_drift(v), t)
+    np.testing.assert_allclose(
+        evolve(c * u, canonical_drift(v), t), c * reference, atol=EXACT * max(c, 1)
+    )
+    np.testing.assert_allclose(evolve(u, canonical_drift(k * v), t), reference, atol=EXACT)
+    np.testing.assert_allclose(
+        steady_state(c * u, canonical_drift(k * v)),
+        c * steady_state(u, canonical_drift(v)),
+        rtol=1e-11,
+    )
+
+
+@given(grids, seeds)
+def test_flipping_and_transposing_image_and_guidance_flips_and_transposes_the_result(shape, seed):
+    u, v = image(shape, seed), positive(shape, seed)
+    plain = evolve(u, canonical_drift(v), 0.7)
+    for move in (np.flipud, np.fliplr, np.transpose):
+        moved = evolve(move(u).copy(), canonical_drift(move(v).copy()), 0.7)
+        np.testing.assert_allclose(moved, move(plain), atol=EXACT)
+
+
+def test_dissipation_of_the_relative_entropy_is_a_sum_over_edges():
+    v, u = positive((4, 5)), positive((4, 5), 1)
+    w = u.mean() / v.mean() * v
+
+    def entropy(t):
+        a = evolve(u, canonical_drift(v), t) if t else u
+        return float(np.sum(a * np.log(a / w)))
+
+    h, t = 1e-3, 0.2
+    # Fourth-order difference: h⁴ times a fifth derivative of about 8⁵ gives 3e-8; the evolution's error / h gives 1e-6.
+    slope = (8 * (entropy(t + h) - entropy(t - h)) - (entropy(t + 2 * h) - entropy(t - 2 * h))) / (
+        12 * h
+    )
+    now = evolve(u, canonical_drift(v), t).ravel()
+    phi, flat = now / v.ravel(), v.ravel()
+    loss = sum(
+        2 * flat[i] * flat[j] / (flat[i] + flat[j]) * (phi[i] - phi[j]) * math.log(phi[i] / phi[j])
+        for i, j, _, _ in edges(4, 5)
+    )
+    assert loss > 0 and math.isclose(slope, -loss, abs_tol=1e-5)
+
+
+def gap(v):
+    root = np.sqrt(v.ravel())
+    return np.sort(np.linalg.eigvalsh(-osmosis(*drift(v)) * root[None, :] / root[:, None]))
+
+
+@given(grids, seeds)
+def test_spectral_gap_lies_between_the_holley_stroock_bounds(shape, seed):
+    v = positive(shape, seed, contrast=10.0)
+    values, flat = gap(v), np.sort(eigenvalues(*shape).ravel())
+    contrast = v.max() / v.min()
+    assert (values[1:] >= flat[1:] / contrast - ROUNDING).all() and (
+        values[1:] <= flat[1:] * contrast + ROUNDING
+    ).all()
+
+
+@given(grids, seeds, st.floats(0, 5))
+def test_chi_square_mixes_at_twice_the_spectral_gap(shape, seed, t):
+    v, u = positive(shape, seed, contrast=10.0), positive(shape, seed + 1)
+    d = canonical_drift(v)
+    w, rate = steady_state(u, d), gap(v)[1]
+
+    def chi2(a):
+        return float(np.sum((a - w) ** 2 / w))
+
+    assert chi2(evolve(u, d, t)) <= math.exp(-2 * rate * t) * chi2(u) + 1e-7
+    if t > 0:
+        one_step = evolve(u, d, t, scheme="implicit", steps=1)
+        assert chi2(one_step) <= (1 + t * rate) ** -2 * chi2(u) + 1e-7
+
+
+def test_relative_entropy_need_not_mix_at_twice_the_spectral_gap():
+    # A guidance with a rare pixel: the gap is a χ² quantity, KL starts lower and falls more slowly.
+    worst = 0.0
+    for small in (1e-1, 1e-2, 1e-3):
+        v = np.array([[1.0, small]])
+        u = np.array([[small / 10, 1.0]])
+        d = canonical_drift(v)
+        w, rate = steady_state(u, d), gap(v)[1]
+        initial = float(np.sum(u * np.log(u / w)))
+        for t in (0.05, 0.2, 0.5, 1.0):
+            a = evolve(u, d, t)
+            worst = max(
+                worst, float(np.sum(a * np.log(a / w))) / (math.exp(-2 * rate * t) * initial)
+            )
+    assert worst > 1.05
+
+
+# --- compatibility ------------------------------------------------------------------------------------------------
+
+
+def cycle(dy, dx):
+    """Σ artanh(d/2), oriented, round every 2×2 cell."""
+    a, b = np.arctanh(dy / 2), np.arctanh(dx / 2)
+    return b[:-1] + a[:, 1:] - b[1:] - a[:, :-1]
+
+
+def imbalance(matrix):
+    w = np.abs(np.linalg.svd(matrix)[2][-1])
+    flow = matrix * (w / w.sum())[None, :]
+    return np.abs(flow - flow.T).max()
+
+
+@given(grids, seeds)
+def test_a_drift_is_compatible_exactly_if_artanh_sums_vanish_round_every_cell(shape, seed):
+    v = positive(shape, seed)
+    assert np.abs(cycle(*drift(v))).max(initial=0) < 1e-10
+    dy, dx = random_drift(shape, seed)
+    if min(shape) > 1:
+        assert np.abs(cycle(dy, dx)).max() > 1e-6 and imbalance(osmosis(dy, dx)) > 1e-9
+    else:
+        assert imbalance(osmosis(dy, dx)) < 1e-9  # on a line every drift is compatible
+
+
+def test_vanishing_discrete_curl_is_not_compatibility():
+    # 1.5 + 0 = 0.75 + 0.75 along the two ways from corner to corner, yet detailed balance fails by 0.014.
+    dx, dy = np.array([[1.5], [0.75]]), np.array([[0.75, 0.0]])
+    assert dx[0, 0] + dy[0, 1] == dy[0, 0] + dx[1, 0]
+    w = steady_state(np.full((2, 2), 0.25), Drift(dy, dx)).ravel()
+    flow = dense(Drift(dy, dx)) * w[None, :]
+    np.testing.assert_allclose(np.abs(flow - flow.T).max(), 0.014, atol=5e-4)
+
+
+def test_on_a_line_every_drift_is_compatible():
+    dx = random_drift((1, 8))[1]
+    d = Drift(np.zeros((0, 8)), dx)
+    log_v = np.concatenate([[0.0], np.cumsum(2 * np.arctanh(dx[0] / 2))])
+    v = np.exp(log_v)[None]
+    np.testing.assert_allclose(steady_state(np.ones((1, 8)), d), v / v.mean(), rtol=1e-9)
+
+
+def test_an_incompatible_drift_rotates():
+    dx, dy = np.array([[1.0], [-1.0]]), np.array([[-1.0, 1.0]])  # round the four pixels
+    spectrum = np.linalg.eigvals(dense(Drift(dy, dx)))
+    found = sorted(spectrum[np.abs(spectrum.imag) > 0.1], key=lambda z: z.imag)
+    np.testing.assert_allclose(found, [-2 - 1j, -2 + 1j], atol=1e-12)
+
+
+@given(grids, seeds)
+def test_incompatible_spectrum_is_bounded_by_one_plus_root_two_times_the_degree(shape, seed):
+    matrix = dense(Drift(*random_drift(shape, seed, largest=1.99)))
+    degree = int((np.abs(laplacian(*shape)) > 0).sum(axis=0).max()) - 1
+    assert np.abs(np.linalg.eigvals(matrix)).max() <= (1 + math.sqrt(2)) * degree + ROUNDING
+
+
+# --- applications -------------------------------------------------------------------------------------------------
+
+
+def cut(dy, dx, keep):
+    """Drift that is kept on edges where keep(i, j) holds and 0 elsewhere."""
+    dy, dx = dy.copy(), dx.copy()
+    for i, j, axis, position in edges(dx.shape[0], dy.shape[1]):
+        if not keep(i, j):
+            (dy, dx)[axis][position] = 0
+    return dy, dx
+
+
+def test_shadow_removal_cuts_the_drift_if_either_end_is_marked():
+    u, mark = positive((6, 7)), np.zeros((6, 7), bool)
+    mark[:, 3] = True
+    flat = mark.ravel()
+    dy, dx = cut(*drift(u), lambda i, j: not (flat[i] or flat[j]))
+    np.testing.assert_allclose(shadow_removal(u, mark), null_image(osmosis(dy, dx), u), rtol=1e-8)
+
+
+def test_shadow_removal_undoes_a_multiplicative_shadow():
+    scene = np.ones((5, 8))
+    u, edge = scene.copy(), np.zeros((5, 8), bool)
+    u[:, 4:] *= 0.3
+    edge[:, 3:5] = True
+    np.testing.assert_allclose(shadow_removal(u, edge), np.full((5, 8), u.mean()), rtol=1e-10)
+    scene = positive((5, 8), contrast=3.0)
+    u = scene.copy()
+    u[:, 4:] *= 0.3
+    clear = shadow_removal(u, edge)
+    # Away from the marked edge the two sides keep their own structure, up to one factor each.
+    for part in (np.s_[:, :3], np.s_[:, 5:]):
+        ratio = clear[part] / scene[part]
+        assert ratio.max() / ratio.min() < 2.5
+    left, right = np.mean((clear / scene)[:, :3]), np.mean((clear / scene)[:, 5:])
+    assert 0.5 < left / right < 2  # 0.3 before
+
+
+def test_shadow_removal_without_a_marked_edge_returns_the_image():
+    u = positive((5, 6))
+    np.testing.assert_allclose(shadow_removal(u, np.zeros((5, 6), bool)), u, rtol=1e-10)
+
+
+def test_cloning_an_image_into_itself_changes_nothing():
+    u, mask = positive((6, 6)), np.zeros((6, 6), bool)
+    mask[2:4, 1:5] = True
+    np.testing.assert_allclose(clone(u, u, mask), u, rtol=1e-9)
+
+
+def test_clone_takes_structure_from_the_foreground_inside_and_from_the_background_outside():
+    back, front, mask = positive((8, 9), 1), positive((8, 9), 2), np.zeros((8, 9), bool)
+    mask[2:6, 3:7] = True
+    result = clone(back, front, mask)
+    assert result.min() > 0 and math.isclose(result.mean(), back.mean(), rel_tol=1e-9)
+    inside = mask.ravel()
+    # Whatever rule is used where the mask's rim is crossed: inside and outside the fluxes' drifts are canonical.
+    drifts = []
+    for weight in (0.0, 0.5, 1.0):
+        (by, bx), (fy, fx) = drift(back), drift(front)
+        dy, dx = by.copy(), bx.copy()
+        for i, j, axis, position in edges(8, 9):
+            share = 1.0 if inside[i] and inside[j] else weight if inside[i] or inside[j] else 0.0
+            for target, b, f in (((dy, dx)[axis], (by, bx)[axis], (fy, fx)[axis]),):
+                target[position] = (1 - share) * b[position] + share * f[position]
+        drifts.append(null_image(osmosis(dy, dx), back))
+    assert min(np.abs(result - w).max() for w in drifts) < 1e-8
+    # Blind to the illumination of the foreground.
+    np.testing.assert_allclose(clone(back, 7 * front, mask), result, rtol=1e-9)
+
+
+def test_clone_with_an_empty_mask_is_the_background_and_with_a_full_one_the_foreground():
+    back, front = positive((5, 4), 1), positive((5, 4), 2)
+    np.testing.assert_allclose(clone(back, front, np.zeros((5, 4), bool)), back, rtol=1e-9)
+    np.testing.assert_allclose(
+        clone(back, front, np.ones((5, 4), bool)), front * back.mean() / front.mean(), rtol=1e-9
+    )
+
+
+def test_compression_keeps_everything_with_a_full_mask_and_the_mean_with_an_empty_one():
+    u = positive((6, 5))
+    np.testing.assert_allclose(compress(u, np.ones((6, 5), bool)), u, rtol=1e-9)
+    np.testing.assert_allclose(
+        compress(u, np.zeros((6, 5), bool)), np.full((6, 5), u.mean()), rtol=1e-9
+    )
+
+
+def test_compression_uses_the_drift_of_the_marked_edges_only():
+    u, mask = positive((6, 7)), np.zeros((6, 7), bool)
+    mask[:, 2:4] = True
+    flat, found = mask.ravel(), compress(u, mask)
+    rules = [lambda i, j: flat[i] and flat[j], lambda i, j: flat[i] or flat[j]]
+    expected = [null_image(osmosis(*cut(*drift(u), rule)), u) for rule in rules]
+    assert min(np.abs(found - w).max() for w in expected) < 1e-8
+    assert math.isclose(found.mean(), u.mean(), rel_tol=1e-10)
+
+
+def test_a_cartoon_is_restored_exactly_from_the_drift_at_its_edges():
+    u = np.ones((8, 8))
+    u[:, 4:] = 3.0
+    mask = np.zeros((8, 8), bool)
+    mask[:, 3:5] = True
+    np.testing.assert_allclose(compress(u, mask), u, rtol=1e-9)
+
+
+# --- conventions --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("library", ["numpy", "torch"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", [(4, 5), (1, 6), (3, 4, 5), (2, 3, 4, 5)])
+def test_kind_dtype_and_batch_come_back_as_given(library, dtype, shape):
+    u, v = positive(shape).astype(dtype), positive(shape[-2:], 1).astype(dtype)
+    wrap = torch.as_tensor if library == "torch" else np.asarray
+    u, d, exact = wrap(u), canonical_drift(wrap(v)), canonical_drift(v.astype("float64"))
+    assert type(d.dy) is type(u)
+    tolerance = 1e-5 if dtype == "float32" else EXACT  # 60 roundings of 6e-8 and the drift's own
+    results = {
+        "exact": evolve(u, d, 1.0),
+        "implicit": evolve(u, d, 1.0, scheme="implicit", steps=4),
+        "explicit": evolve(u, d, 1.0, scheme="explicit", steps=16),
+        "steady": steady_state(u, d),
+    }
+    for name, result in results.items():
+        assert (
+            type(result) is type(u) and result.dtype == u.dtype and tuple(result.shape) == shape
+        ), name
+    u64 = np.asarray(u, dtype="float64")
+    np.testing.assert_allclose(
+        np.asarray(results["exact"]), evolve(u64, exact, 1.0), atol=tolerance
+    )
+    np.testing.assert_allclose(
+        np.asarray(results["steady"]),
+        steady_state(u64, exact),
+        rtol=1e-4 if dtype == "float32" else 1e-9,
+    )
+
+
+@pytest.mark.parametrize("library", ["numpy", "torch"])
+def test_applications_return_the_kind_and_dtype_they_were_given(library):
+    wrap = torch.as_tensor if library == "torch" else np.asarray
+    u, v, mask = wrap(positive((5, 6))), wrap(positive((5, 6), 1)), wrap(np.eye(5, 6) > 0)
+    for result in (shadow_removal(u, mask), clone(u, v, mask), compress(u, mask)):
+        assert type(result) is type(u) and result.dtype == u.dtype and result.shape == u.shape
+
+
+def test_colour_images_have_a_drift_per_channel():
+    u, v = positive((3, 4, 5)), positive((3, 4, 5), 1)
+    d = canonical_drift(v)
+    assert d.dy.shape == (3, 3, 5) and d.dx.shape == (3, 4, 4)
+    result, steady = evolve(u, d, 2.0), steady_state(u, d)
+    for c in range(3):
+        np.testing.assert_allclose(result[c], evolve(u[c], canonical_drift(v[c]), 2.0), atol=EXACT)
+        np.testing.assert_allclose(steady[c], v[c] * u[c].mean() / v[c].mean(), rtol=1e-11)
+    mask = np.zeros((4, 5), bool)
+    mask[:, 2] = True
+    for c in range(3):
+        np.testing.assert_allclose(
+            shadow_removal(u, mask)[c], shadow_removal(u[c], mask), rtol=1e-9
+        )
+        np.testing.assert_allclose(clone(u, v, mask)[c], clone(u[c], v[c], mask), rtol=1e-9)
+        np.testing.assert_allclose(compress(u, mask)[c], compress(u[c], mask), rtol=1e-9)
+
+
+def test_single_precision_guidance_does_not_spoil_the_steady_state():
+    v = positive((16, 16), contrast=255.0).astype("float32")
+    w = steady_state(np.ones((16, 16), "float32"), canonical_drift(v))
+    np.testing.assert_allclose(w, v / v.mean(dtype="float64"), rtol=3e-6)
+
+
+def test_a_density_on_a_line_diffuses_towards_its_guidance():
+    x = np.linspace(-6, 6, 241)[None]
+    h = x[0, 1] - x[0, 0]
+    p = np.exp(-((x - 2) ** 2) / 0.5)
+    p /= p.sum() * h
+    d = canonical_drift(log_guidance=-(x**2) / 2)
+    t = 0.35
+    q = evolve(p, d, t, spacing=h)
+    mean, variance = (q * x).sum() * h, (q * x**2).sum() * h - ((q * x).sum() * h) ** 2
+    # Ornstein–Uhlenbeck: mean m e^{−t}, variance 1 − (1 − v) e^{−2t}; the grid's error is of order h² = 2.5e-3.
+    assert math.isclose(mean, 2 * math.exp(-t), abs_tol=h**2)
+    assert math.isclose(variance, 1 - 0.75 * math.exp(-2 * t), abs_tol=h**2)
+    assert math.isclose(q.sum() * h, 1, abs_tol=1e-9)
+
+
+def test_the_inputs_are_left_alone():
+    u, v = positive((4, 5)), positive((4, 5), 1)
+    copies = u.copy(), v.copy()
+    for scheme in ("exact", "implicit", "explicit"):
+        evolve(u, canonical_drift(v), 0.5, scheme=scheme, steps=None if scheme == "exact" else 8)
+    (
+        clone(u, v, np.eye(4, 5) > 0),
+        compress(u, np.eye(4, 5) > 0),
+        shadow_removal(u, np.eye(4, 5) > 0),
+    )
+    assert np.array_equal(u, copies[0]) and np.array_equal(v, copies[1])
+
+
+@pytest.mark.parametrize("n, d", [(5, 1.9), (12, 1.9), (40, 1.5), (40, 0.1)])
+def test_the_steady_state_of_a_vortex_solves_its_equation(n, d):
+    dy, dx = vortex(n, d)
+    u = positive((n, n))
+    w = steady_state(u, Drift(dy, dx))
+    A = operator(Drift(dy, dx))
+    assert (w > 0).all() and abs(w.mean() - u.mean()) < 1e-12
+    assert np.abs(A @ w.ravel()).max() < 1e-12 * 8 * w.max()
+    if n < 20:
+        np.testing.assert_allclose(w, null_image(osmosis(dy, dx), u), rtol=1e-9)
+
+
+def without_subtraction(matrix):
+    """The null vector of a matrix whose columns sum to 0, by the elimination of Grassmann, Taksar and Heyman: exact to rounding."""
+    rates = matrix.T.copy()  # i → j
+    for n in range(len(rates) - 1, 0, -1):
+        rates[:n, n] /= rates[n, :n].sum()
+        rates[:n, :n] += np.outer(rates[:n, n], rates[n, :n])
+    w = np.ones(len(rates))
+    for n in range(1, len(rates)):
+        w[n] = w[:n] @ rates[:n, n]
+    return w / w.sum()
+
+
+@pytest.mark.parametrize("slack", [1e-6, 1e-10, 1e-13])
+def test_a_steady_state_is_right_or_refused(slack):
+    """Drifts next to 2 in random directions make traps that hardly anything leaves: elimination can lose all digits."""
+    refused = 0
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        dy, dx = ((2 - slack) * np.sign(rng.standard_normal(shape)) for shape in ((5, 6), (6, 5)))
+        exact = 36 * without_subtraction(osmosis(dy, dx)).reshape(6, 6)
+        try:
+            np.testing.assert_allclose(
+                steady_state(np.ones((6, 6)), Drift(dy, dx)), exact, atol=1e-5 * exact.max()
+            )
+        except ArithmeticError as refusal:
+            assert "rounding" in str(refusal)
+            refused += 1
+    assert refused < 6 and (refused > 0) == (slack < 1e-8)
+
+
+def test_a_colour_image_with_an_incompatible_drift_per_channel():
+    u = positive((3, 4, 5), 3)
+    drifts = [random_drift((4, 5), seed) for seed in (1, 2, 3)]
+    stacked = Drift(np.stack([dy for dy, _ in drifts]), np.stack([dx for _, dx in drifts]))
+    w = steady_state(u, stacked)
+    for channel, (dy, dx) in enumerate(drifts):
+        np.testing.assert_allclose(w[channel], null_image(osmosis(dy, dx), u[channel]), rtol=1e-8)

@@ -1,0 +1,468 @@
+"""Reverse samplers: exact laws for Gaussian data, measured orders of convergence, other implementations, bad denoisers."""
+
+import math
+
+import numpy as np
+import pytest
+import scipy.stats
+import torch
+from diffusers import DDIMScheduler, DDPMScheduler
+from reference import image, noise, positive
+
+from dpss import families, reverse
+from dpss.bases import Cosines, Pixels
+from dpss.priors import Empirical, GaussianPrior, Mixture
+from dpss.processes import Process
+
+SHAPE = (3, 4)
+
+
+def every_family(shape):
+    basis = Cosines(shape)
+    return {
+        "vp": families.vp(),
+        "vp_cosine": families.vp_cosine(),
+        "sub_vp": families.sub_vp(),
+        "ve": families.ve(0.1, 5.0),
+        "heat": families.heat(shape, 1.5, sigma=0.3),
+        "blurring": families.blurring(shape, 1.5),
+        "osmotic": families.osmotic(positive(shape, 4, 5.0), 1.0, 0.3),
+        "by hand": Process(
+            basis,
+            lambda t: -basis.eigenvalues * t,
+            lambda t: (1 + 0.1 * basis.eigenvalues) * torch.sqrt(t),
+        ),
+    }
+
+
+NAMES = list(every_family((2, 3)))
+
+
+def gaussian(process, shape=SHAPE):
+    return GaussianPrior(image(shape, 6), 0.5 + image(shape, 5) ** 2, process.basis)
+
+
+def moments(process, prior, t):
+    law = prior.marginal(process, t)
+    return law.mean, law.std
+
+
+# --- one step -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_step_at_churn_1_draws_from_the_posterior(name):
+    process = every_family(SHAPE)[name]
+    u, denoised = torch.as_tensor(noise((2, *SHAPE), 1)), torch.as_tensor(image((2, *SHAPE), 2))
+    for s, t in ((0.1, 0.15), (0.3, 0.9), (0.0, 0.4)):
+        found = reverse.step(process, denoised, u, s, t, 1.0, torch.Generator().manual_seed(3))
+        expected = process.posterior(denoised, u, s, t).sample(torch.Generator().manual_seed(3))
+        torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("churn", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_step_follows_the_formula(name, churn):
+    process = every_family(SHAPE)[name]
+    u, denoised = torch.as_tensor(noise(SHAPE, 4)), torch.as_tensor(image(SHAPE, 5))
+    s, t = 0.4, 0.7
+    found = reverse.step(process, denoised, u, s, t, churn, torch.Generator().manual_seed(6))
+    alpha_s, alpha_t, sigma_s, sigma_t = (
+        process.signal(s),
+        process.signal(t),
+        process.noise(s),
+        process.noise(t),
+    )
+    between = sigma_t**2 - (alpha_t / alpha_s * sigma_s) ** 2
+    tilde = torch.sqrt(between) * sigma_s / sigma_t
+    direction = (process.basis.analyse(u) - alpha_t * process.basis.analyse(denoised)) / sigma_t
+    fresh = torch.randn(SHAPE, dtype=torch.float64, generator=torch.Generator().manual_seed(6))
+    modes = (
+        alpha_s * process.basis.analyse(denoised)
+        + torch.sqrt(sigma_s**2 - churn**2 * tilde**2) * direction
+        + churn * tilde * fresh
+    )
+    torch.testing.assert_close(found, process.basis.synthesise(modes), rtol=1e-9, atol=1e-9)
+
+
+def test_a_step_takes_one_time_per_image_and_keeps_the_dtype():
+    process = families.vp()
+    u, denoised = (
+        torch.as_tensor(noise((2, 1, *SHAPE), 7)).float(),
+        torch.as_tensor(image((2, 1, *SHAPE), 8)).float(),
+    )
+    s, t = torch.tensor([0.1, 0.3]), torch.tensor([0.2, 0.9])
+    both = reverse.step(process, denoised, u, s, t, 0.0)
+    assert both.dtype == torch.float32
+    for i in range(2):
+        torch.testing.assert_close(
+            both[i], reverse.step(process, denoised[i], u[i], s[i], t[i], 0.0)
+        )
+
+
+def test_without_noise_a_step_shows_the_estimate():
+    process = families.gaussian_scale_space(SHAPE, 2.0)
+    denoised = torch.as_tensor(image(SHAPE))
+    torch.testing.assert_close(
+        reverse.step(process, denoised, denoised * 0, 0.3, 0.6),
+        process.marginal(denoised, 0.3).mean,
+    )
+
+
+def test_heat_keeps_eight_digits_at_churn_1():
+    """σ_s² − σ̃² is a small difference of equal numbers for heat; the mean mode, that does not move, shows it."""
+    process = families.heat(SHAPE, 1.5, sigma=1e-4)
+    u = torch.as_tensor(noise(SHAPE, 9))
+    found = reverse.step(process, u * 0, u, 0.5, 0.5 + 1e-9, 1.0, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(found, u, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "churn, expected", [(1.0, (0.199, 0.408, 0.545)), (0.0, (0.242, 0.484, 0.575))]
+)
+def test_what_the_plug_in_step_loses(churn, expected):
+    """Data of variance 0.6 under VP in 5, 20, 100 steps: numbers of theory N7, and the recursion of the variance by hand."""
+    process = families.vp()
+    D = GaussianPrior(torch.zeros(1, 1), math.sqrt(0.6), Pixels()).denoiser(process)
+    for steps, number in zip((5, 20, 100), expected):
+        times = torch.linspace(1, 0, steps + 1, dtype=torch.float64)
+        gains, levels = affine(
+            lambda u, path: reverse.sample(process, D, u, times, churn, path=path), times
+        )
+        variance = float(
+            process.marginal(torch.zeros(1, 1), 1.0).std ** 2 + 0.6 * process.signal(1.0) ** 2
+        )
+        for g, level in zip(gains, levels):
+            variance = g**2 * variance + level**2
+        assert abs(variance - number) < 6e-4
+
+
+def affine(sampler, times):
+    """Gain and noise level of each step of a sampler of 1×1 images that is affine: from runs with noise 0 and noise 1."""
+    real = reverse._noise
+    try:
+        reverse._noise = lambda modes, generator: torch.tensor(
+            [0.0, 0.0, 1.0], dtype=torch.float64
+        ).view(3, 1, 1)
+        low, high, noisy = sampler(
+            torch.tensor([0.0, 1.0, 0.0], dtype=torch.float64).view(3, 1, 1), True
+        )[:, :, 0, 0].T
+    finally:
+        reverse._noise = real
+    gains = (high - low)[1:] / (high - low)[:-1]
+    return gains.tolist(), (noisy[1:] - low[1:] - gains * (noisy - low)[:-1]).tolist()
+
+
+# --- orders of convergence -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("start", [0.6, 1.0])
+@pytest.mark.parametrize("name", NAMES)
+def test_flow_converges_with_order_2_to_the_exact_map(name, start):
+    process = every_family(SHAPE)[name]
+    prior, end = gaussian(process), 0.15
+    (m1, s1), (m0, s0) = moments(process, prior, start), moments(process, prior, end)
+    u = torch.as_tensor(noise(SHAPE, 10))
+    exact = m0 + process.basis.synthesise(
+        s0 / s1 * process.basis.analyse(u - m1)
+    )  # modes scale by √(v_s/v_t)
+    errors = []
+    for steps in (40, 80, 160):
+        times = torch.linspace(start, end, steps + 1, dtype=torch.float64)
+        errors.append(
+            (reverse.flow(process, prior.denoiser(process), u, times) - exact).abs().max().item()
+        )
+    assert errors[-1] < 2e-3
+    # 2 up to terms of the next order, which are still felt where the schedule is steep
+    assert 1.8 < math.log2(errors[-2] / errors[-1]) < 2.4, errors
+
+
+@pytest.mark.parametrize("churn", [0.0, 0.5, 1.0, 1.5])
+@pytest.mark.parametrize("name", ["vp", "sub_vp", "ve"])
+def test_sde_has_weak_order_1_for_every_churn(name, churn):
+    process = every_family(SHAPE)[name]
+    prior = GaussianPrior(torch.full((1, 1), 0.4), 0.7, Pixels())
+    D, start, end = prior.denoiser(process), 0.7, 0.2
+    (m1, s1), (m0, s0) = moments(process, prior, start), moments(process, prior, end)
+    errors = []
+    for steps in (100, 200, 400):
+        times = torch.linspace(start, end, steps + 1, dtype=torch.float64)
+        gains, levels = affine(
+            lambda u, path: reverse.sde(process, D, u, times, churn, path=path), times
+        )
+        mean = reverse.sde(process, D, m1, times, 0.0) if churn == 0 else None
+        variance = s1.item() ** 2
+        for g, level in zip(gains, levels):
+            variance = g**2 * variance + level**2
+        errors.append(
+            abs(variance - s0.item() ** 2) + (abs((mean - m0).item()) if mean is not None else 0)
+        )
+        assert (max(np.abs(levels)) > 0) == (churn > 0)
+    assert errors[-1] < 0.03
+    assert 0.85 < math.log2(errors[-2] / errors[-1]) < 1.15, errors
+
+
+def test_sde_acts_mode_by_mode():
+    process = families.heat(SHAPE, 1.5, sigma=0.3)
+    prior, times = gaussian(process), torch.linspace(0.7, 0.2, 401, dtype=torch.float64)
+    (m1, s1), (m0, s0) = moments(process, prior, 0.7), moments(process, prior, 0.2)
+    u = torch.as_tensor(noise(SHAPE, 11))
+    found = reverse.sde(process, prior.denoiser(process), u, times, churn=0.0)
+    exact = m0 + process.basis.synthesise(s0 / s1 * process.basis.analyse(u - m1))
+    torch.testing.assert_close(found, exact, rtol=0.02, atol=0.02)
+
+
+# --- whole samplers ---------------------------------------------------------------------------------------------------
+
+SAMPLERS = {
+    "ancestral": lambda p, D, u, times, **k: reverse.sample(p, D, u, times, 1.0, **k),
+    "ddim": lambda p, D, u, times, generator=None, **k: reverse.sample(p, D, u, times, 0.0, **k),
+    "sde": lambda p, D, u, times, **k: reverse.sde(p, D, u, times, **k),
+    "flow": lambda p, D, u, times, generator=None, **k: reverse.flow(p, D, u, times, **k),
+}
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+@pytest.mark.parametrize("family", ["vp", "ve", "heat"])
+def test_samplers_recover_a_mixture_in_wasserstein_distance(name, family, generator):
+    process = {
+        "vp": families.vp(),
+        "ve": families.ve(0.01, 20.0),
+        "heat": families.heat((1, 1), sigma=0.3),
+    }[family]
+    prior = Mixture(
+        [0.3, 0.7],
+        np.array([[[-0.8]], [[0.6]]]),
+        [0.1, 0.2],
+        Pixels() if family != "heat" else Cosines((1, 1)),
+    )
+    n, first = 4000, 0.999
+    times = torch.cat(
+        [torch.linspace(first, 0.05, 200), torch.tensor([0.03, 0.015, 0.005, 0.0])]
+    ).double()
+    data = prior.sample(n, generator)
+    u = process.sample(data, first, generator)
+    found = SAMPLERS[name](process, prior.denoiser(process), u, times, generator=generator)
+    apart = scipy.stats.wasserstein_distance(found.flatten(), prior.sample(n, generator).flatten())
+    if (
+        family == "heat"
+    ):  # one pixel is all mean: nothing moves until the last step, which shows E[U_0 | U_t]
+        torch.testing.assert_close(found, prior.denoiser(process)(u, 0.005), rtol=0.5, atol=0.5)
+        return
+    # two true samples of this size are 0.02 to 0.03 apart
+    assert apart < 0.06
+    blind = SAMPLERS[name](
+        process, lambda u, t: torch.full_like(u, 0.18), u, times, generator=generator
+    )
+    assert (
+        scipy.stats.wasserstein_distance(blind.flatten(), data.flatten()) > 0.3
+    )  # a denoiser that only knows the mean
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+@pytest.mark.parametrize("family", NAMES)
+def test_a_last_time_of_0_ends_with_the_estimate(name, family):
+    process = every_family(SHAPE)[family]
+    D, u = gaussian(process).denoiser(process), torch.as_tensor(noise((2, *SHAPE), 12))
+    times = [0.5, 0.45, 0.0]
+    path = SAMPLERS[name](
+        process, D, u, times, path=True, generator=torch.Generator().manual_seed(1)
+    )
+    assert path.shape == (3, 2, *SHAPE) and torch.equal(path[0], u)
+    torch.testing.assert_close(path[2], D(path[1], 0.45))
+    last = SAMPLERS[name](process, D, u, times, generator=torch.Generator().manual_seed(1))
+    torch.testing.assert_close(last, path[2])
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_the_denoiser_sees_float_times_and_the_state(name):
+    process, seen = families.vp(), []
+    u = torch.as_tensor(noise((2, 1, *SHAPE), 13)).float()
+
+    def D(state, t):
+        seen.append(t)
+        assert isinstance(t, float) and state.shape == u.shape and state.dtype == torch.float32
+        return 0.5 * state.double()  # an estimate in another precision is cast
+
+    assert SAMPLERS[name](process, D, u, [0.6, 0.5, 0.4]).dtype == torch.float32
+    assert seen == ([0.6, 0.5, 0.5, 0.4] if name == "flow" else [0.6, 0.5])
+
+
+@pytest.mark.parametrize("name", ["ancestral", "sde"])
+def test_randomness_comes_from_the_generator(name):
+    process = families.vp()
+    D, u = gaussian(process).denoiser(process), torch.as_tensor(noise(SHAPE, 14))
+    runs = [
+        SAMPLERS[name](
+            process, D, u, [0.6, 0.5, 0.4], generator=torch.Generator().manual_seed(seed)
+        )
+        for seed in (1, 1, 2)
+    ]
+    assert torch.equal(runs[0], runs[1]) and not torch.equal(runs[0], runs[2])
+
+
+def test_progress_is_a_bar_on_standard_error_and_changes_nothing(capsys):
+    process = families.vp()
+    D, u, times = (
+        gaussian(process).denoiser(process),
+        torch.as_tensor(noise(SHAPE, 15)),
+        [0.6, 0.5, 0.4],
+    )
+    silent = {
+        name: sampler(process, D, u, times, generator=torch.Generator().manual_seed(1))
+        for name, sampler in SAMPLERS.items()
+    }
+    assert capsys.readouterr().err == ""
+    for name, sampler in SAMPLERS.items():
+        loud = sampler(
+            process, D, u, times, progress=True, generator=torch.Generator().manual_seed(1)
+        )
+        assert "2/2" in capsys.readouterr().err and torch.equal(loud, silent[name])
+
+
+# --- other implementations ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("eta", [0.0, 0.5, 1.0])
+def test_steps_are_those_of_the_ddim_scheduler_of_diffusers(eta):
+    scheduler = DDIMScheduler(1000, beta_schedule="linear", clip_sample=False)
+    scheduler.set_timesteps(50)
+    process = families.vp_discrete(scheduler.betas.double())
+    u, predicted, fresh = (
+        torch.as_tensor(noise((2, 1, *SHAPE), seed)).float() for seed in (16, 17, 18)
+    )
+    for index in (980, 500, 20):
+        t, s = (index + 1) / 1000, (index - 20 + 1) / 1000
+        theirs = scheduler.step(predicted, index, u, eta=eta, variance_noise=fresh).prev_sample
+        denoised = ((u - process.noise(t) * predicted) / process.signal(t)).float()
+        real, reverse._noise = reverse._noise, lambda modes, generator: fresh
+        try:
+            ours = reverse.step(process, denoised, u, s, t, eta)
+        finally:
+            reverse._noise = real
+        # 1/α_980 ≈ 140 magnifies the rounding of their float32 coefficients
+        torch.testing.assert_close(ours, theirs, rtol=2e-4, atol=2e-4)
+
+
+def test_steps_are_those_of_the_ddpm_scheduler_of_diffusers():
+    scheduler = DDPMScheduler(
+        1000, beta_schedule="linear", clip_sample=False, variance_type="fixed_small"
+    )
+    process = families.vp_discrete(scheduler.betas.double())
+    u, predicted = (torch.as_tensor(noise((2, 1, *SHAPE), seed)).float() for seed in (19, 20))
+    for index in (900, 300, 5):
+        t, s = (index + 1) / 1000, index / 1000
+        theirs = scheduler.step(
+            predicted, index, u, generator=torch.Generator().manual_seed(2)
+        ).prev_sample
+        denoised = ((u - process.noise(t) * predicted) / process.signal(t)).float()
+        ours = reverse.step(process, denoised, u, s, t, 1.0, torch.Generator().manual_seed(2))
+        torch.testing.assert_close(ours, theirs, rtol=2e-4, atol=2e-4)
+
+
+# --- inpainting ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("churn", [0.0, 1.0])
+@pytest.mark.parametrize("family", ["vp", "heat", "blurring"])
+def test_inpainting_keeps_the_known_pixels_exactly(family, churn):
+    process = every_family(SHAPE)[family]
+    known, mask = torch.as_tensor(image((2, *SHAPE), 21)), np.zeros(SHAPE, bool)
+    mask[:, :2] = True
+    times = torch.linspace(0.99, 0, 20, dtype=torch.float64)
+    found = reverse.inpaint(
+        process,
+        gaussian(process).denoiser(process),
+        known,
+        mask,
+        times,
+        churn,
+        torch.Generator().manual_seed(0),
+    )
+    assert found.shape == known.shape
+    assert torch.equal(found[..., :2], known[..., :2]) and not torch.equal(
+        found[..., 2:], known[..., 2:]
+    )
+
+
+def test_inpainting_does_not_look_behind_the_mask():
+    process = families.vp()
+    D = gaussian(process).denoiser(process)
+    mask = np.zeros(SHAPE, bool)
+    mask[:, :2] = True
+    known = torch.as_tensor(image(SHAPE, 22))
+    other = torch.where(torch.as_tensor(mask), known, known + 5)
+    one, two = (
+        reverse.inpaint(
+            process, D, x, mask, [0.99, 0.5, 0.0], generator=torch.Generator().manual_seed(0)
+        )
+        for x in (known, other)
+    )
+    assert torch.equal(one, two)
+
+
+def test_inpainting_finds_the_other_half_of_a_training_image():
+    """Where the known half fits one image of the training set only, its other half is the conditional mean."""
+    process, data = families.vp(), torch.as_tensor(image((20, 4, 6), 23))
+    mask = np.zeros((4, 6), bool)
+    mask[:, :3] = True
+    found = reverse.inpaint(
+        process,
+        Empirical(data).denoiser(process),
+        data[:5],
+        mask,
+        torch.linspace(1, 0, 100, dtype=torch.float64),
+        generator=torch.Generator().manual_seed(3),
+    )
+    right = (found - data[:5]).abs().amax((1, 2)) < 1e-6
+    assert right.sum() >= 4  # by chance, one in twenty would be right
+
+
+# --- bad denoisers and times ---------------------------------------------------------------------------------------------
+
+BAD = {
+    "NaN": lambda u, t: u * math.nan,
+    "another shape": lambda u, t: u[..., :1],
+    "an array": lambda u, t: u.numpy(),
+    "nothing": lambda u, t: None,
+    "a batch axis more": lambda u, t: u[None],
+}
+
+
+@pytest.mark.parametrize("name", [*SAMPLERS, "inpaint"])
+@pytest.mark.parametrize("kind", BAD)
+def test_bad_denoisers_are_refused_with_their_time(name, kind):
+    process, u = families.vp(), torch.as_tensor(noise(SHAPE, 24))
+
+    def late(state, t):  # good at first
+        return BAD[kind](state, t) if t < 0.55 else 0.5 * state
+
+    def call():
+        if name == "inpaint":
+            return reverse.inpaint(process, late, u, np.ones(SHAPE, bool), [0.6, 0.5, 0.0])
+        return SAMPLERS[name](process, late, u, [0.6, 0.5, 0.4])
+
+    with pytest.raises(ValueError, match=r"denoiser .*t = 0\.5"):
+        call()
+
+
+def test_steps_beyond_stability_are_refused():
+    D, u = (lambda state, t: 0.5 * state), torch.as_tensor(noise(SHAPE, 25))
+    with pytest.raises(ValueError, match="at most 2"):
+        reverse.sde(families.vp(), D, u, [1.0, 0.7])  # |f| Δt = 10 · 0.3
+    reverse.sde(families.vp(), D, u, [1.0, 0.81])
+    for process in (families.vp_cosine(), families.blurring(SHAPE)):
+        with pytest.raises(ValueError):
+            reverse.sde(process, D, u, [1.0, 0.999])
+        reverse.sde(process, D, u, [0.99, 0.985])
+
+
+@pytest.mark.parametrize("name", ["sde", "flow"])
+def test_no_score_without_noise(name):
+    with pytest.raises(ValueError, match="σ = 0"):
+        SAMPLERS[name](
+            families.gaussian_scale_space(SHAPE, 1.0),
+            lambda u, t: u,
+            torch.as_tensor(noise(SHAPE)),
+            [0.9, 0.5],
+        )

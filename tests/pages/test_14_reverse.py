@@ -1,0 +1,573 @@
+"""The reverse scale-space: claims R1 to R6 by other means than on the page.
+
+Schedules are written anew in NumPy, laws are finite sets of points or densities of other shapes than the page's, kernels of Gaussian
+data are dense conditional covariances, and the probability flow is solved by SciPy.
+"""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from reference import cosine_matrix, eigenvalues, image, noise
+from scipy.integrate import solve_ivp
+from scipy.stats import wasserstein_distance
+
+import dpss
+from dpss import reverse
+
+SHAPE = (3, 4)
+NAMES = ("vp", "vp_cosine", "sub_vp", "ve", "heat", "blurring")
+U = np.linspace(-6, 6, 601)
+CELL = U[1] - U[0]
+
+
+def family(name, shape=SHAPE):
+    make = getattr(dpss, name)
+    return make(shape, 1.5) if name in ("heat", "blurring") else make()
+
+
+def schedule(name, t, shape=SHAPE):
+    """α and σ per mode for t > 0, NumPy (N,)."""
+    lam, b = eigenvalues(*shape), 0.1 * t + 9.95 * t * t
+    tau = 0.5 * (1.5 * math.sin(math.pi * t / 2) ** 2) ** 2
+    a, s = math.cos(math.pi * t / 2), math.sin(math.pi * t / 2)
+    alpha, sigma = {
+        "vp": (math.exp(-b / 2), math.sqrt(1 - math.exp(-b))),
+        "vp_cosine": (a, s),
+        "sub_vp": (math.exp(-b / 2), 1 - math.exp(-b)),
+        "ve": (1.0, 0.01 * math.sqrt(5000.0 ** (2 * t) - 1)),
+        "heat": (np.exp(-lam * tau), 0.01),
+        "blurring": (a * (0.999 * np.exp(-lam * tau) + 0.001), s),
+    }[name]
+    return np.broadcast_to(alpha, shape).ravel(), np.broadcast_to(sigma, shape).ravel()
+
+
+def bell(u, mean, var):
+    return np.exp(-((u - mean) ** 2) / (2 * var)) / np.sqrt(2 * np.pi * var)
+
+
+def vp_pair(s, t):
+    """Gain and variance of VP from s to t, one pixel."""
+    (a, x), (b, y) = (
+        (schedule("vp", z)[0][0], schedule("vp", z)[1][0]) if z > 0 else (1.0, 0.0) for z in (s, t)
+    )
+    return b / a, y**2 - (b / a * x) ** 2
+
+
+POINTS, SHARES = (
+    np.array([-1.0, 0.1, 0.4, 0.9]),
+    np.array([0.1, 0.4, 0.2, 0.3]),
+)  # data: four grey values
+
+
+def density(t, points=POINTS, shares=SHARES):
+    gain, var = vp_pair(0.0, t)
+    return (shares * bell(U[:, None], gain * points, var)).sum(1)
+
+
+def backward(s, t, points=POINTS, shares=SHARES):
+    """Reverse kernel on the grid, (target, source), by Bayes' rule."""
+    gain, var = vp_pair(s, t)
+    joint = bell(U[None, :], gain * U[:, None], var) * density(s, points, shares)[:, None]
+    return joint / density(t, points, shares)[None, :]
+
+
+def kl(p, q):
+    return (p * np.log(p / q)).sum() * CELL
+
+
+def posterior(t, points=POINTS, shares=SHARES):
+    """Probabilities of the data points given each u of the grid, (point, u)."""
+    gain, var = vp_pair(0.0, t)
+    joint = shares[:, None] * bell(U[None, :], gain * points[:, None], var)
+    return joint / joint.sum(0)
+
+
+# --- R1 ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("T", [0.2, 0.4, 0.7])
+def test_price_of_a_wrong_start(T):
+    """A discrete law of data: the end is a reweighting of its points, and costs no more than the start."""
+    q = 0.6 * bell(U, -0.7, 0.8) + 0.4 * bell(U, 1.0, 1.2)
+    p = density(T)
+    end = posterior(T) @ q * CELL  # probabilities of the four points
+    gain, var = vp_pair(0.0, T)
+    ratio = [(bell(U, gain * x, var) * q / p).sum() * CELL for x in POINTS]
+    np.testing.assert_allclose(end, ratio * SHARES, rtol=1e-8)
+    price = (SHARES * np.log(SHARES / end)).sum()
+    bound = sum(
+        w * kl(np.maximum(bell(U, gain * x, var), 1e-300), q) for w, x in zip(SHARES, POINTS)
+    )
+    assert 0 < price < kl(p, q) < bound
+    other = SHARES[::-1]  # kernels of its own: the end is not nearer than the start
+    assert (SHARES * np.log(SHARES / other)).sum() > kl(p, density(T, POINTS, other))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_gaussian_price_by_dense_covariances(name):
+    """Joint covariance of (U_0, U_1) in the image, conditioned; against ψ(x) and ψ(x²/(1 + 2x)), and against the library."""
+    B, T = cosine_matrix(*SHAPE), 0.8
+    c, m = 0.3 + image(SHAPE, 1).ravel() ** 2, image(SHAPE, 2).ravel()
+    alpha, sigma = schedule(name, T)
+    G, C = B.T @ np.diag(alpha) @ B, B.T @ np.diag(c) @ B
+    V = G @ C @ G.T + B.T @ np.diag(sigma**2) @ B
+    gain = C @ G.T @ np.linalg.inv(V)
+    cov = C - gain @ G @ C + gain @ (B.T @ np.diag(sigma**2) @ B) @ gain.T
+    mean = B.T @ m - gain @ G @ B.T @ m
+
+    def divergence(m1, S1, m2, S2):
+        gap = np.linalg.solve(S2, m1 - m2) @ (m1 - m2)
+        return 0.5 * (
+            np.trace(np.linalg.solve(S2, S1))
+            - len(m1)
+            + gap
+            + np.linalg.slogdet(S2)[1]
+            - np.linalg.slogdet(S1)[1]
+        )
+
+    x = alpha**2 * c / sigma**2
+    y = x**2 / (1 + 2 * x)
+    price = [(0.5 * (z - np.log1p(z)) + m**2 / (2 * c) * z).sum() for z in (x, y)]
+    at_T = divergence(G @ B.T @ m, V, np.zeros(12), B.T @ np.diag(sigma**2) @ B)
+    assert at_T == pytest.approx(price[0], rel=1e-6)
+    assert divergence(B.T @ m, C, mean, cov) == pytest.approx(price[1], rel=1e-5, abs=1e-9)
+    prior = dpss.GaussianPrior(
+        torch.from_numpy(B.T @ m).reshape(SHAPE),
+        torch.from_numpy(c).reshape(SHAPE).sqrt(),
+        dpss.Cosines(SHAPE),
+    )
+    kernel = prior.reverse_kernel(family(name), 0.0, T)
+    std = torch.hypot(kernel.std, kernel.gain * torch.from_numpy(sigma.copy()).reshape(SHAPE))
+    end = dpss.Gaussian(kernel(torch.zeros(SHAPE).double()).mean, std, prior.basis)
+    start = dpss.Gaussian(prior.mean, prior.std[0], prior.basis)
+    assert start.kl(end).item() == pytest.approx(price[1], rel=1e-5, abs=1e-9)
+
+
+def test_heat_pays_the_stated_prices_and_a_wrong_start_stays_among_the_images():
+    lam = eigenvalues(28, 28).ravel()[1:]
+    for blur, nats in ((20, 5197), (28, 38), (50, 0)):
+        c = 1 / lam
+        v = np.exp(-lam * blur**2) * c + 1e-4
+        assert (0.5 * (v / 1e-4 - 1 - np.log(v / 1e-4))).sum() == pytest.approx(nats, abs=0.5)
+    process, generator = dpss.heat((8, 8), 2.0), torch.Generator().manual_seed(1)
+    data = torch.as_tensor(image((20, 8, 8), 3))
+    start = 0.01 * torch.randn(6, 8, 8, generator=generator, dtype=torch.float64)
+    end = reverse.sample(
+        process,
+        dpss.Empirical(data).denoiser(process),
+        start,
+        torch.linspace(1, 0, 60).double(),
+        generator=generator,
+    )
+    assert ((end[:, None] - data).abs().amax((2, 3)).amin(1) < 1e-6).all()
+
+
+def test_a_wrong_start_draws_the_points_in_wrong_proportions():
+    """6000 ends of the library's sampler are counted; quadrature says how often each point is to come."""
+    T, n = 0.3, 6000
+    expected = posterior(T) @ bell(U, 0.7, 0.36) * CELL
+    assert np.abs(expected - SHARES).max() > 0.07
+    data = torch.from_numpy(np.repeat(POINTS, np.rint(10 * SHARES).astype(int))).view(-1, 1, 1)
+    generator = torch.Generator().manual_seed(18)
+    start = 0.7 + 0.6 * torch.randn(n, 1, 1, generator=generator, dtype=torch.float64)
+    end = reverse.sample(
+        dpss.vp(),
+        dpss.Empirical(data).denoiser(dpss.vp()),
+        start,
+        torch.linspace(T, 0, 401).double(),
+        generator=generator,
+    )
+    distance = np.abs(end.flatten().numpy()[:, None] - POINTS)
+    assert distance.min(1).max() < 1e-3
+    np.testing.assert_allclose(
+        np.bincount(distance.argmin(1), minlength=4) / n, expected, atol=0.025
+    )
+
+
+# --- R2 ---------------------------------------------------------------------------------------------------------------
+
+
+def test_exact_kernels_compose_and_plug_in_kernels_do_not():
+    r, s, t = 0.1, 0.25, 0.5
+    inside = slice(100, -100)
+    two = backward(r, s) @ backward(s, t) * CELL
+    np.testing.assert_allclose(two[:, inside], backward(r, t)[:, inside], atol=1e-8)
+    np.testing.assert_allclose(
+        (posterior(s) @ backward(s, t) * CELL)[:, inside], posterior(t)[:, inside], atol=1e-8
+    )  # down to time 0
+
+    def plug_in(s, t):
+        (a, var_s), (b, var_t), (gain, var) = vp_pair(0.0, s), vp_pair(0.0, t), vp_pair(s, t)
+        mean = gain * var_s / var_t * U + a * var / var_t * (POINTS @ posterior(t))
+        return bell(U[:, None], mean[None, :], var_s * var / var_t)
+
+    apart = 0.5 * np.abs(plug_in(r, s) @ plug_in(s, t) * CELL - plug_in(r, t)).sum(0)[inside] * CELL
+    assert apart.max() > 0.1
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_gaussian_kernels_are_conditional_laws_of_the_forward_pair(name):
+    B, process = cosine_matrix(*SHAPE), family(name)
+    c, m = 0.3 + image(SHAPE, 4).ravel() ** 2, image(SHAPE, 5)
+    prior = dpss.GaussianPrior(m, np.sqrt(c).reshape(SHAPE), dpss.Cosines(SHAPE))
+    u = torch.as_tensor(noise(SHAPE, 6))
+    for r, s, t in ((0.1, 0.4, 0.7), (0.2, 0.3, 0.9)):
+        (a, x), (b, y) = schedule(name, s), schedule(name, t)
+        cross = B.T @ np.diag(b / a * (a**2 * c + x**2)) @ B
+        V = [B.T @ np.diag(g**2 * c + n**2) @ B for g, n in ((a, x), (b, y))]
+        gain = cross.T @ np.linalg.inv(V[1])
+        means = [B.T @ np.diag(g) @ B @ m.ravel() for g in (a, b)]
+        law = prior.reverse_kernel(process, s, t)(u)
+        np.testing.assert_allclose(
+            law.mean.numpy().ravel(), means[0] + gain @ (u.numpy().ravel() - means[1]), atol=1e-8
+        )
+        cov = B.T @ np.diag((law.std.expand(SHAPE).numpy() ** 2).ravel()) @ B
+        np.testing.assert_allclose(cov, V[0] - gain @ cross, atol=1e-8)
+        two = prior.reverse_kernel(process, r, s) @ prior.reverse_kernel(process, s, t)
+        assert two.isclose(prior.reverse_kernel(process, r, t), rtol=1e-7, atol=1e-9)
+
+
+# --- R3 ---------------------------------------------------------------------------------------------------------------
+
+
+def test_divergence_falls_under_kernels_and_stays_under_the_flow():
+    """Four grey values as data. Kernels: grid. Flow: SciPy's solver carries points, and their spacing carries the density."""
+    T, start = 0.4, 0.5 * bell(U, 0.8, 1.3) + 0.5 * bell(U, -1.2, 0.9)
+    times = (0.39, 0.3, 0.2, 0.15, 0.12)
+    values = [kl(density(T), start)] + [
+        kl(density(s), backward(s, T) @ start * CELL) for s in times
+    ]
+    assert (np.diff(values) < 0).all() and values[-1] < 0.6 * values[0]
+    squares = [(start - density(T)) ** 2 / start] + [
+        (backward(s, T) @ start * CELL - density(s)) ** 2 / (backward(s, T) @ start * CELL)
+        for s in times
+    ]
+    assert (np.diff([row[50:-50].sum() for row in squares]) < 0).all()
+    swapped = SHARES[::-1]
+    own = [kl(density(s), density(s, POINTS, swapped)) for s in (T, *times)]
+    assert (np.diff(own) > 0).all()
+
+    def velocity(t, u):
+        gain, var = vp_pair(0.0, t)
+        weight = SHARES[:, None] * bell(u[None], gain * POINTS[:, None], var)
+        score = (weight * (gain * POINTS[:, None] - u[None])).sum(0) / weight.sum(0) / var
+        return -0.5 * (0.1 + 19.9 * t) * (u + score)
+
+    points = np.linspace(-3.0, 3.0, 1201)
+    carried = solve_ivp(velocity, (T, 0.15), points, rtol=1e-9, atol=1e-10).y[:, -1]
+    data = torch.from_numpy(np.repeat(POINTS, np.rint(10 * SHARES).astype(int))).view(-1, 1, 1)
+    D = dpss.Empirical(data).denoiser(dpss.vp())
+    library = reverse.flow(
+        dpss.vp(), D, torch.from_numpy(points).view(-1, 1, 1), torch.linspace(T, 0.15, 101).double()
+    )
+    np.testing.assert_allclose(library.flatten(), carried, atol=2e-3)
+    stretch = np.gradient(carried, points)
+    at = lambda f, t: sum(
+        w * bell(f, vp_pair(0.0, t)[0] * x, vp_pair(0.0, t)[1]) for w, x in zip(SHARES, POINTS)
+    )
+    np.testing.assert_allclose(
+        (at(points, T) / stretch)[2:-2], at(carried, 0.15)[2:-2], rtol=5e-3
+    )  # the flow carries p_T into p_s
+    q = 0.5 * bell(points, 0.8, 1.3) + 0.5 * bell(points, -1.2, 0.9)
+    p_s, q_s = at(carried, 0.15), q / stretch
+    flowed = np.trapezoid(p_s * np.log(p_s / q_s), carried)
+    before = np.trapezoid(at(points, T) * np.log(at(points, T) / q), points)
+    assert flowed == pytest.approx(before, rel=2e-3)
+
+
+def test_information_about_the_end_rises_and_about_the_start_falls():
+    gain, var = vp_pair(0.0, 0.5)
+    about_data, about_noise = [], []
+    for s in (0.45, 0.3, 0.2, 0.12):
+        a, x = vp_pair(0.0, s)
+        about_data.append(
+            sum(
+                w * kl(np.maximum(bell(U, a * y, x), 1e-300), density(s))
+                for w, y in zip(SHARES, POINTS)
+            )
+        )
+        b, z = vp_pair(s, 0.5)
+        joint = bell(U[:, None], b * U[None, :], z) * density(s)[None, :]  # (U_T, U_s)
+        product = density(0.5)[:, None] * density(s)[None, :]
+        about_noise.append(
+            (joint[joint > 0] * np.log(joint[joint > 0] / product[joint > 0])).sum() * CELL**2
+        )
+    assert (np.diff(about_data) > 0).all() and about_data[-1] <= -(SHARES * np.log(SHARES)).sum()
+    assert (np.diff(about_noise) < 0).all()
+
+
+# --- R4 ---------------------------------------------------------------------------------------------------------------
+
+
+SYMMETRIES = {
+    "flip": lambda u: u.flip(-1),
+    "half turn": lambda u: u.flip(-1).flip(-2),
+    "sign": lambda u: -u,
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_reverse_process_inherits_common_symmetries_only(name):
+    process, seeds = family(name), torch.as_tensor(image((5, *SHAPE), 7))
+    for R in SYMMETRIES.values():
+        closed = dpss.Empirical(torch.cat([seeds, R(seeds)]))
+        D = closed.denoiser(process)
+        t = 0.6 if name == "ve" else 0.3  # some images compete for each state
+        u = process.sample(seeds, t, generator=torch.Generator().manual_seed(8))
+        torch.testing.assert_close(D(R(u), t), R(D(u, t)), rtol=1e-7, atol=1e-8)
+        torch.testing.assert_close(
+            process.score(D(R(u), t), R(u), t),
+            R(process.score(D(u, t), u, t)),
+            rtol=1e-6,
+            atol=1e-5,
+        )
+        torch.testing.assert_close(
+            closed.log_density(process, R(u), t),
+            closed.log_density(process, u, t),
+            rtol=1e-8,
+            atol=1e-7,
+        )
+        ends = [
+            reverse.flow(process, D, v, torch.linspace(t, 0.5 * t, 9).double()) for v in (u, R(u))
+        ]
+        torch.testing.assert_close(ends[1], R(ends[0]), rtol=1e-6, atol=1e-6)
+        open_ = dpss.Empirical(seeds).denoiser(process)
+        assert (open_(R(u), t) - R(open_(u, t))).abs().max() > 0.1
+
+
+def test_shuffled_pixels_are_a_symmetry_of_white_noise_under_vp_but_not_under_heat():
+    prior = dpss.GaussianPrior(torch.zeros(SHAPE).double(), 0.7, dpss.Pixels())
+    order = torch.randperm(12, generator=torch.Generator().manual_seed(9))
+    shuffle = lambda u: u.flatten(-2)[..., order].reshape(u.shape)
+    u = torch.as_tensor(noise(SHAPE, 10))
+    gaps = {
+        name: (
+            prior.denoiser(family(name))(shuffle(u), 0.4)
+            - shuffle(prior.denoiser(family(name))(u, 0.4))
+        )
+        .abs()
+        .max()
+        for name in ("vp", "ve", "heat", "blurring")
+    }
+    assert (
+        gaps["vp"] < 1e-12
+        and gaps["ve"] < 1e-12
+        and gaps["heat"] > 0.05
+        and gaps["blurring"] > 0.05
+    )
+
+
+# --- R5 ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_end_is_the_data_and_plug_in_chain_lacks_the_stated_variance(name):
+    """The library's sampler with its noise replaced by unit vectors: it is affine, so its law is known without drawing."""
+    process = family(name, (1, 4))
+    c = np.array([0.7, 0.3, 0.15, 0.08])
+    prior = dpss.GaussianPrior(torch.zeros(1, 4).double(), np.sqrt(c)[None], dpss.Cosines((1, 4)))
+    times, D = np.array([0.9, 0.6, 0.45, 0.2, 0.05, 0.0]), prior.denoiser(process)
+    alpha, sigma = (np.stack([schedule(name, t, (1, 4))[i] for t in times[:-1]]) for i in (0, 1))
+    modes = torch.eye(4).double()[:, None]  # one image for each mode
+    ones = process.basis.analyse(prior.basis.synthesise(torch.ones(4, 1, 4).double()))
+    variance = alpha[0] ** 2 * c + sigma[0] ** 2
+    for t, s in zip(times[:-1], times[1:]):
+        draws = []
+        for fresh in (0.0, 1.0):
+            real, reverse._noise = reverse._noise, lambda m, g: fresh * ones
+            try:
+                if s > 0:
+                    found = reverse.sample(
+                        process, D, prior.basis.synthesise((1 - fresh) * modes), [t, s]
+                    )
+                else:
+                    found = D(prior.basis.synthesise((1 - fresh) * modes), float(t))
+            finally:
+                reverse._noise = real
+            draws.append(prior.basis.analyse(found)[:, 0].numpy())
+        variance = np.diag(draws[0]) ** 2 * variance + (draws[1][0] ** 2 if s > 0 else 0.0)
+    zeta = np.concatenate([1 / (1 + c * (alpha / sigma) ** 2), np.zeros((1, 4))])[::-1]
+    expected = c * (np.diff(zeta, axis=0) ** 2 / zeta[1:]).sum(0)
+    np.testing.assert_allclose(c - variance, expected, rtol=1e-6, atol=1e-9)
+    omega = np.diff(zeta, axis=0).max(0)
+    assert (expected <= c * omega * (2 - np.log(omega))).all() and (expected > 0).all()
+
+
+def test_exact_kernels_end_in_the_data_by_whatever_times_and_plug_in_chains_come_close():
+    for times in ([0.6], [0.6, 0.3], [0.6, 0.5, 0.2, 0.1]):
+        law = density(times[0])
+        for t, s in zip(times, times[1:]):
+            law = backward(s, t) @ law * CELL
+        np.testing.assert_allclose(posterior(times[-1]) @ law * CELL, SHARES, atol=1e-8)
+    process, data = (
+        dpss.vp(),
+        torch.from_numpy(np.repeat(POINTS, np.rint(10 * SHARES).astype(int))).view(-1, 1, 1),
+    )
+    D, n = dpss.Empirical(data).denoiser(process), 4000
+    start = torch.randn(n, 1, 1, generator=torch.Generator().manual_seed(11), dtype=torch.float64)
+    apart = []
+    for steps in (3, 10, 40):
+        end = reverse.sample(
+            process,
+            D,
+            start,
+            torch.linspace(1, 0, steps + 1).double(),
+            generator=torch.Generator().manual_seed(12),
+        )
+        apart.append(wasserstein_distance(end.flatten(), data.flatten()))
+    assert apart[0] > apart[1] > apart[2] and apart[0] > 5 * apart[2] and apart[2] < 0.06, apart
+
+
+# --- R6 ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("eta", [0.0, 0.5, 1.0, 1.6])
+def test_reverse_family_shares_its_marginals(eta):
+    """The generator of the reverse SDE on a grid, as a matrix with rates to the neighbours: p_T is carried into p_s for every η."""
+    u = np.linspace(-4.5, 4.5, 451)
+    h, T, s, steps = u[1] - u[0], 0.5, 0.3, 40
+
+    def p(t):
+        gain, var = vp_pair(0.0, t)
+        return (SHARES * bell(u[:, None], gain * POINTS, var)).sum(1)
+
+    law, wrong = p(T), bell(u, 0.5, 1.4)
+    distances = [(law * np.log(law / wrong)).sum() * h]
+    for i in range(steps):
+        t = T - (i + 0.5) * (T - s) / steps
+        beta = 0.1 + 19.9 * t
+        score = np.gradient(np.log(p(t)), h, edge_order=2)
+        drift = 0.5 * beta * u + 0.5 * (1 + eta**2) * beta * score  # velocity in the time T − t
+        A = np.zeros((len(u), len(u)))
+        spread = 0.5 * eta**2 * beta / h**2
+        middle = 0.5 * (drift[1:] + drift[:-1]) / (2 * h)
+        for j in range(len(u) - 1):  # flux through the edge j, j + 1: centred drift, diffusion
+            A[j + 1, j] += middle[j] + spread
+            A[j, j] -= middle[j] + spread
+            A[j, j + 1] += spread - middle[j]
+            A[j + 1, j + 1] -= spread - middle[j]
+        step = np.linalg.solve(
+            np.eye(len(u)) - 0.5 * (T - s) / steps * A, np.eye(len(u)) + 0.5 * (T - s) / steps * A
+        )
+        law, wrong = step @ law, step @ wrong
+        q = np.maximum(wrong, 1e-300)
+        distances.append((np.maximum(law, 1e-300) * np.log(np.maximum(law, 1e-300) / q)).sum() * h)
+    assert np.abs(law - p(s)).max() < 5e-3
+    assert (np.diff(distances) < 1e-4).all()
+    if eta == 0:
+        assert distances[-1] == pytest.approx(distances[0], rel=0.02)
+    else:
+        assert distances[-1] < distances[0] * (0.9 if eta < 1 else 0.6)
+
+
+@pytest.mark.parametrize("name", ["vp", "sub_vp", "ve", "blurring"])
+@pytest.mark.parametrize("eta", [0.0, 0.7, 1.0, 1.5])
+def test_gaussian_data_have_the_correlation_to_the_power_of_eta_squared(name, eta):
+    """Moment equations solved by SciPy, with f and g² as difference quotients of the schedule written here."""
+    c, s, t, k = 0.4, 0.3, 0.6, 3  # one mode, from t back to s
+
+    def v(x):
+        a, n = (y[k] for y in schedule(name, x))
+        return a**2 * c + n**2
+
+    def coefficients(x, h=1e-5):
+        (a1, n1), (a0, n0) = (tuple(y[k] for y in schedule(name, z)) for z in (x + h, x - h))
+        f = (math.log(a1) - math.log(a0)) / (2 * h)
+        return f, (n1**2 - n0**2) / (2 * h) - 2 * f * schedule(name, x)[1][k] ** 2
+
+    def slope(x, state):
+        f, g2 = coefficients(x)
+        rate = f + 0.5 * (1 + eta**2) * g2 / v(x)
+        return [rate * state[0], 2 * rate * state[1] - eta**2 * g2]
+
+    gain, added = solve_ivp(slope, (t, s), [1.0, 0.0], rtol=1e-9, atol=1e-12).y[:, -1]
+    (a, _), (b, _) = ((y[k] for y in schedule(name, z)) for z in (s, t))
+    kappa = b / a * math.sqrt(v(s) / v(t))
+    assert gain == pytest.approx(kappa**eta**2 * math.sqrt(v(s) / v(t)), rel=1e-5)
+    assert added == pytest.approx(v(s) * (1 - kappa ** (2 * eta**2)), rel=1e-4, abs=1e-7)
+    if eta == 1:
+        prior = dpss.GaussianPrior(torch.zeros(SHAPE).double(), math.sqrt(c), dpss.Cosines(SHAPE))
+        kernel = prior.reverse_kernel(family(name), s, t)
+        assert kernel.gain.expand(SHAPE).flatten()[k].item() == pytest.approx(gain, rel=1e-5)
+        assert kernel.std.expand(SHAPE).flatten()[k].item() ** 2 == pytest.approx(added, rel=1e-4)
+
+
+@pytest.mark.parametrize("eta", [0.0, 0.7, 1.5])
+def test_library_sde_has_the_stated_correlation_and_marginal(eta):
+    process, n = dpss.ve(0.01, 5.0), 6000
+    prior = dpss.GaussianPrior(torch.zeros(1, 1).double(), 0.5, dpss.Pixels())
+    var = [0.25 + 1e-4 * (500.0 ** (2 * x) - 1) for x in (0.6, 0.8)]
+    start = math.sqrt(var[1]) * torch.randn(
+        n, 1, 1, generator=torch.Generator().manual_seed(13), dtype=torch.float64
+    )
+    end = reverse.sde(
+        process,
+        prior.denoiser(process),
+        start,
+        torch.linspace(0.8, 0.6, 101).double(),
+        eta,
+        torch.Generator().manual_seed(14),
+    )
+    found = np.corrcoef(start.flatten(), end.flatten())[0, 1]
+    assert found == pytest.approx(math.sqrt(var[0] / var[1]) ** eta**2, abs=0.04)
+    assert end.var().item() == pytest.approx(var[0], rel=0.06)
+
+
+@pytest.mark.parametrize("eta", [0.0, 0.6, 1.0])
+def test_short_step_of_the_sampler_has_the_drift_of_the_reverse_family(eta):
+    """The same noise twice takes the noise off again; score and coefficients are written here."""
+    t, a, points = 0.4, 1e-6, np.linspace(-1.5, 1.5, 31)
+    gain, var = vp_pair(0.0, t)
+    weight = SHARES[:, None] * bell(points[None], gain * POINTS[:, None], var)
+    mean = (weight * POINTS[:, None]).sum(0) / weight.sum(0)
+    beta, score = 0.1 + 19.9 * t, (gain * mean - points) / var
+    drift = -0.5 * beta * points - 0.5 * (1 + eta**2) * beta * score
+    u, D = (torch.from_numpy(y).view(-1, 1, 1) for y in (points, mean))
+    generator = lambda: torch.Generator().manual_seed(19)
+    fresh = torch.randn(u.shape, generator=generator(), dtype=torch.float64)
+    moved = (
+        reverse.step(dpss.vp(), D, u, t - a, t, eta, generator())
+        - eta * math.sqrt(a * beta) * fresh
+    )
+    np.testing.assert_allclose(((u - moved) / a).flatten(), drift, atol=0.1)
+
+
+def test_kl_falls_at_the_stated_rate():
+    """Two Gaussian images under the flow of moments of blurring's reverse SDE, with correlated wrong start: dense linear algebra."""
+    B, eta, T = cosine_matrix(*SHAPE), 0.8, 0.5
+    c = 0.3 + image(SHAPE, 15).ravel() ** 2
+    v = lambda t: schedule("blurring", t)[0] ** 2 * c + schedule("blurring", t)[1] ** 2
+    L = noise((12, 12), 16) * 0.2 + np.diag(np.ones(12))
+    mean_T, cov_T = noise(12, 17), L @ L.T
+
+    def wrong(s):  # in modes
+        kappa = schedule("blurring", T)[0] / schedule("blurring", s)[0] * np.sqrt(v(s) / v(T))
+        gain = np.diag(kappa**eta**2 * np.sqrt(v(s) / v(T)))
+        return gain @ mean_T, np.diag(v(s)) + gain @ (cov_T - np.diag(v(T))) @ gain
+
+    def divergence(s):
+        (mean, cov), var = wrong(s), v(s)
+        inverse = np.linalg.inv(cov)
+        return 0.5 * (
+            np.trace(inverse @ np.diag(var))
+            - 12
+            + mean @ inverse @ mean
+            + np.linalg.slogdet(cov)[1]
+            - np.log(var).sum()
+        )
+
+    s, h = 0.3, 1e-4
+    mean, cov = wrong(s)
+    inverse = np.linalg.inv(cov)
+    slopes = inverse - np.diag(1 / v(s))  # ∇ log(p/q) = slopes u − inverse mean
+    square = np.einsum("ij,j,ij->i", slopes, v(s), slopes) + (inverse @ mean) ** 2
+    alpha = [np.log(schedule("blurring", s + z)[0]) for z in (h, -h)]
+    f = (alpha[0] - alpha[1]) / (2 * h)
+    g2 = (schedule("blurring", s + h)[1] ** 2 - schedule("blurring", s - h)[1] ** 2) / (
+        2 * h
+    ) - 2 * f * schedule("blurring", s)[1] ** 2
+    measured = (divergence(s + h) - divergence(s - h)) / (2 * h)
+    assert measured == pytest.approx(0.5 * eta**2 * (g2 * square).sum(), rel=1e-5)
+    assert B.shape == (12, 12) and np.allclose(B @ B.T, np.eye(12))

@@ -1,0 +1,127 @@
+"""Sphinx extension: `{claims}`, `{notation}` and `{crosswalk}`, made from claims.toml, notation.toml and crosswalk.toml in chapters/."""
+
+import pathlib
+import tomllib
+
+from docutils import nodes
+from docutils.statemachine import StringList
+from sphinx.util.docutils import SphinxDirective
+from sphinx_proof.nodes import proof_node
+
+
+class Registry(SphinxDirective):
+    """Text made from a file of entries in chapters/."""
+
+    source = None
+
+    def run(self):
+        path = pathlib.Path(self.env.srcdir) / "chapters" / self.source
+        self.env.note_dependency(str(path))
+        if not path.exists():
+            raise self.error(f"chapters/{self.source} is missing")
+        box = nodes.container(classes=["dpss-table"])
+        self.state.nested_parse(
+            StringList(list(self.lines(tomllib.loads(path.read_text("utf-8")))), str(path)), 0, box
+        )
+        return [box]
+
+
+class Claims(Registry):
+    """The statements of each page as a list."""
+
+    source = "claims.toml"
+
+    def lines(self, table):
+        page = None
+        for key, entry in table.items():
+            if entry["page"] != page:
+                page = entry["page"]
+                yield from ("", f"**Page** {{doc}}`/chapters/{page}`", "")
+            lost = (
+                f" *Without a hypothesis:* {entry['counterexample']}"
+                if entry.get("counterexample")
+                else ""
+            )
+            yield (
+                f"- **{key}** {entry['title']}. {{prf:ref}}`claim-{key}`, [proof](#proof-{key}).{lost} "
+                f"*Test:* `{entry['test']}`"
+            )
+
+
+class Notation(Registry):
+    """The symbols as tables: those that stay, those that are the same everywhere, those of a single page."""
+
+    source = "notation.toml"
+
+    def lines(self, table):
+        yield from ("| Symbol | Meaning | Shape | In code | First on |", "|---|---|---|---|---|")
+        for entry in table["symbol"]:
+            code = f"`{entry['code']}`" if entry.get("code") else ""
+            yield f"| ${entry['symbol']}$ | {entry['meaning']} | {entry.get('shape', '')} | {code} | {self.link(entry['page'])} |"
+        yield from ("", "The same on every page:", "", "| Symbols | Meaning |", "|---|---|")
+        for entry in table["common"]:
+            yield f"| {self.listed(entry)} | {entry['meaning']} |"
+        yield from (
+            "",
+            "Letters with a meaning of their own on one page only:",
+            "",
+            "| Page | Symbols | Meaning |",
+            "|---|---|---|",
+        )
+        for entry in table["local"]:
+            yield f"| {self.link(entry['page'])} | {self.listed(entry)} | {entry['meaning']} |"
+
+    @staticmethod
+    def listed(entry):
+        return ", ".join(f"${symbol}$" for symbol in entry["symbols"])
+
+    @staticmethod
+    def link(page):
+        name = page[3:].replace("-", " ") if page[0].isdigit() else "preface"
+        return f"{{doc}}`{name} </chapters/{page}>`"
+
+
+class Crosswalk(Registry):
+    """What the paper promises, and where it stands; pages and tests are looked up in the ledger."""
+
+    source = "crosswalk.toml"
+
+    def lines(self, table):
+        ledger = pathlib.Path(self.env.srcdir) / "chapters" / "claims.toml"
+        self.env.note_dependency(str(ledger))
+        ledger = tomllib.loads(ledger.read_text("utf-8"))
+        for entry in table["promise"]:
+            claims = {key: ledger[key] for key in entry["claims"]}
+            yield from (f"**{entry['words']}** (from the {entry['of']})", "")
+            pages = dict.fromkeys(claim["page"] for claim in claims.values())
+            for page in pages:
+                stated = "; ".join(
+                    f"{{prf:ref}}`claim-{key}`"
+                    for key, claim in claims.items()
+                    if claim["page"] == page
+                )
+                yield f"- {{doc}}`/chapters/{page}`: {stated}"
+            tests = dict.fromkeys(claim["test"].split("::")[0] for claim in claims.values())
+            yield f"- *Library:* {', '.join(f'`dpss.{name}`' for name in entry['functions'])}"
+            if tests:
+                yield f"- *Tests:* {', '.join(f'`{name}`' for name in tests)}"
+            if entry.get("open"):
+                yield f"- *Open:* {entry['open']}"
+            yield ""
+
+
+def keep_proof_targets(app, doctree):
+    """sphinx-proof writes one fixed id for all proofs: put the target of `(proof-ID)=` before the proof."""
+    for proof in list(doctree.findall(proof_node)):
+        names = [name for name in proof["ids"] if name.startswith("proof-")]
+        if names:
+            proof["ids"] = [name for name in proof["ids"] if name not in names]
+            proof.parent.insert(proof.parent.index(proof), nodes.target("", "", ids=names))
+
+
+def setup(app):
+    app.connect("doctree-read", keep_proof_targets)
+    app.add_directive("claims", Claims)
+    app.add_directive("notation", Notation)
+    app.add_directive("crosswalk", Crosswalk)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

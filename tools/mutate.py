@@ -1,0 +1,133 @@
+"""Mutation check: break one operator at a time and see whether a test notices. `make mutate`
+
+    python tools/mutate.py [--limit N] [--jobs 2] MODULE...        modules of dpss, by default those of TESTS
+
+Every mutant is a copy of the tree with one change in one module: + and -, * and /, < and > exchanged, a minus
+sign dropped, a float doubled, an integer raised by one. The tests of the module run until the first failure. Prints the survivors:
+each is a missing test, an equivalent program, or a tolerance that may well be another.
+"""
+
+import argparse
+import ast
+import concurrent.futures
+import os
+import pathlib
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+TESTS = {  # module: the test files that are to notice
+    "_coefficients": ["test_processes", "test_families", "test_bad_input"],
+    "processes": ["test_processes", "test_families", "test_bad_input"],
+    "priors": ["test_priors", "test_bad_input"],
+    "reverse": ["test_reverse", "test_bad_input"],
+    "osmosis": ["test_osmosis", "test_bad_input"],
+    "measures": ["test_measures", "test_features", "test_bad_input"],
+    "certificate": ["test_certificate", "test_bad_input"],
+}
+EXCHANGED = {
+    ast.Add: ast.Sub,
+    ast.Sub: ast.Add,
+    ast.Mult: ast.Div,
+    ast.Div: ast.Mult,
+    ast.Lt: ast.Gt,
+    ast.Gt: ast.Lt,
+    ast.LtE: ast.Gt,
+    ast.GtE: ast.Lt,
+}
+
+
+def changes(node):
+    """(attribute, new value) for each way to break this node."""
+    if isinstance(node, ast.BinOp) and type(node.op) in EXCHANGED:
+        yield "op", EXCHANGED[type(node.op)]()
+    elif isinstance(node, ast.Compare) and type(node.ops[0]) in EXCHANGED:
+        yield "ops", [EXCHANGED[type(node.ops[0])](), *node.ops[1:]]
+    elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        yield "op", ast.UAdd()
+    elif isinstance(node, ast.Constant) and type(node.value) is float and node.value:
+        yield "value", 2 * node.value
+    elif isinstance(node, ast.Constant) and type(node.value) is int:
+        yield "value", node.value + 1
+
+
+def mutants(source):
+    """(line, before, after, whole new text), one for each change."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        for attribute, value in changes(node):
+            before, old = ast.unparse(node), getattr(node, attribute)
+            setattr(node, attribute, value)
+            yield node.lineno, before, ast.unparse(node), ast.unparse(tree)
+            setattr(node, attribute, old)
+
+
+def survives(module, text):
+    """Whether the tests of the module pass with `text` in its place."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = pathlib.Path(folder) / "tree"
+        copy.mkdir()
+        for name in ("dpss", "tests"):
+            shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+        (copy / "data").symlink_to(ROOT / "data")
+        (copy / "dpss" / f"{module}.py").write_text(text)
+        tests = [f"tests/{name}.py" for name in TESTS[module]]
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(copy),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "OMP_NUM_THREADS": "1",
+        }
+        try:
+            done = subprocess.run(
+                [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests],
+                cwd=copy,
+                env=environment,
+                capture_output=True,
+                timeout=300,
+            )
+        except subprocess.TimeoutExpired:
+            return False
+        return done.returncode == 0
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "modules",
+        nargs="*",
+        default=["processes", "_coefficients", "priors", "osmosis", "measures"],
+        choices=TESTS,
+        metavar="MODULE",
+    )
+    parser.add_argument(
+        "--limit", type=int, help="try so many mutants of each module, drawn at random"
+    )
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    options = parser.parse_args()
+    for module in options.modules:
+        source = (ROOT / "dpss" / f"{module}.py").read_text()
+        if survives(module, ast.unparse(ast.parse(source))) is False:
+            sys.exit(f"{module}: its tests fail without any change")
+        every = list(mutants(source))
+        chosen = random.Random(1).sample(every, min(options.limit or len(every), len(every)))
+        with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+            alive = list(pool.map(lambda mutant: survives(module, mutant[3]), chosen))
+        for (line, before, after, _), lives in sorted(
+            zip(chosen, alive), key=lambda pair: pair[0][0]
+        ):
+            if lives:
+                print(f"survived  {module}.py:{line}  {before}  ->  {after}")
+        print(
+            f"{module}: {len(chosen)} of {len(every)} mutants tried, {sum(alive)} survived",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,128 @@
+"""Execute the pages and keep them normalised: text outputs stay, pictures and widget states are left out.
+
+python tools/notebooks.py execute [PAGE…]    run in place, then normalise
+python tools/notebooks.py normalise [PAGE…]  only normalise
+python tools/notebooks.py check [PAGE…]      say what is not normalised or was never run
+"""
+
+import pathlib
+import sys
+
+import nbformat
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
+NOISE = {"execution", "collapsed", "scrolled", "ExecuteTime", "jupyter", "widgets", "trusted"}
+
+
+def kept(mime, text):
+    """Whether an output of this kind stays in the committed notebook."""
+    if mime.startswith("image/") or "widget" in mime:
+        return False
+    return mime == "text/plain" or (
+        mime == "text/html" and "data:" not in text and "widget" not in text
+    )
+
+
+def merged(outputs):
+    """Neighbouring pieces of one stream as one."""
+    result = []
+    for out in outputs:
+        if (
+            out.output_type == "stream"
+            and result
+            and result[-1].output_type == "stream"
+            and result[-1].name == out.name
+        ):
+            result[-1].text += out.text
+        else:
+            result.append(out)
+    return result
+
+
+def normalised(book):
+    """The notebook in the one form that is committed."""
+    book = nbformat.from_dict(book)
+    book.metadata = nbformat.from_dict({"kernelspec": KERNEL, "language_info": {"name": "python"}})
+    book.nbformat, book.nbformat_minor, count = 4, 5, 0
+    for cell in book.cells:
+        cell.source = "\n".join(line.rstrip() for line in cell.source.strip("\n").split("\n"))
+        for key in NOISE & set(cell.metadata):
+            del cell.metadata[key]
+        if cell.cell_type != "code":
+            continue
+        ran = cell.execution_count is not None
+        count += bool(cell.source)
+        cell.execution_count = count if ran and cell.source else None
+        cell.outputs = merged(cell.outputs)
+        for out in cell.outputs:
+            if "data" in out:
+                out.data = {
+                    m: d
+                    for m, d in out.data.items()
+                    if kept(m, "".join(d) if isinstance(d, (str, list)) else "")
+                }
+                out.metadata = {}
+            if out.output_type == "execute_result":
+                out.execution_count = cell.execution_count
+        cell.outputs = [
+            o
+            for o in cell.outputs
+            if o.output_type not in ("display_data", "execute_result") or o.data
+        ]
+    return book
+
+
+def text_of(book):
+    return nbformat.writes(book, indent=1).rstrip("\n") + "\n"
+
+
+def execute(path):
+    from nbclient import NotebookClient
+
+    book = nbformat.read(path, 4)
+    for cell in book.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    NotebookClient(
+        book, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}}
+    ).execute()
+    return book
+
+
+def problems(path):
+    """What keeps a notebook from being committed, one sentence each."""
+    raw = path.read_bytes().decode("utf-8")
+    book = nbformat.reads(raw, 4)
+    found = []
+    for i, cell in enumerate(book.cells):
+        if cell.cell_type == "code" and cell.source.strip() and cell.execution_count is None:
+            found.append(f"{path.name}: code cell {i} was never run")
+        if cell.cell_type == "code" and any(o.output_type == "error" for o in cell.outputs):
+            found.append(f"{path.name}: code cell {i} holds an error")
+    if raw != text_of(normalised(book)):
+        found.append(f"{path.name}: is not normalised (make execute)")
+    return found
+
+
+def main(action, *names):
+    paths = [pathlib.Path(n) for n in names] or sorted((ROOT / "chapters").glob("*.ipynb"))
+    if action == "check":
+        found = [p for path in paths for p in problems(path)]
+        print("\n".join(found) or f"{len(paths)} notebooks are normalised and executed")
+        return bool(found)
+    if action not in ("execute", "normalise"):
+        raise SystemExit(__doc__)
+    for path in paths:
+        print(action, path, flush=True)
+        try:
+            book = execute(path) if action == "execute" else nbformat.read(path, 4)
+        except Exception as error:
+            print(f"{path} failed:\n" + "\n".join(str(error).splitlines()[-15:]))
+            return 1
+        path.write_text(text_of(normalised(book)), encoding="utf-8", newline="\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:] or ["help"]))
