@@ -1,84 +1,251 @@
-"""Input is checked and converted here and nowhere else.
+"""Arguments are checked and converted here and nowhere else.
 
-Every public function accepts an image `(..., H, W)`: the last two axes are space, all others are batch.
-`image` refuses what is not one, with a message that names the argument, what it got and what it needs;
-`Bridge` takes NumPy arrays and tensors to float64 NumPy and back to the kind, dtype and device they came from.
+Every public function accepts an image `(..., H, W)`: the last two axes are space, all others are
+batch. Any memory layout and any view is the same argument: `plain` makes it an array or tensor
+that NumPy, SciPy and torch all accept. What is refused is named, with what it holds and what is
+needed. At the end: what of the caller's state (NumPy's error handling, torch's autocast) would
+change results, and does not.
 """
 
 import math
+import sys
+import warnings
 
 import numpy as np
 import torch
 
+# -- kinds
+
+
+def plain(x, name="u"):
+    """The array or tensor `x` as every library takes it: the same values, copied only if needed.
+
+    Of NumPy's own class, in C order, native bytes, no negative strides; a tensor that is dense and
+    not a lazy conjugate or negative.
+    """
+    if isinstance(x, torch.Tensor):
+        if x.layout != torch.strided:
+            raise TypeError(f"{name} has layout {x.layout}; needed: a dense tensor")
+        return x.resolve_conj().resolve_neg()
+    if isinstance(x, np.ma.MaskedArray):
+        raise TypeError(f"{name} is a masked array; needed: a plain one (x.filled(value) makes it)")
+    x = np.asarray(x, dtype=x.dtype.newbyteorder("="), order="C")
+    # NumPy calls every array of one pixel contiguous, flipped ones too; torch does not
+    return x.copy() if min(x.strides, default=0) < 0 else x
+
+
+def to_torch(x, name="u"):
+    """`x` as a tensor; arrays share their memory where they can, Python's numbers are float64."""
+    if isinstance(x, torch.Tensor):
+        return plain(x, name)
+    if isinstance(x, (np.ndarray, np.generic)):
+        x = plain(x, name)
+        x = x if x.flags.writeable else x.copy()  # torch warns of memory that it must not change
+    try:
+        found = torch.as_tensor(x)
+        listed = found.is_floating_point() and not hasattr(x, "dtype")
+        return torch.as_tensor(x, dtype=torch.float64) if listed else found
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        kind = getattr(x, "dtype", None)
+        kind = f"an array of dtype {kind}" if kind is not None else f"a {type(x).__name__}"
+        needed = "a tensor, or numbers of a type that torch knows"
+        raise TypeError(f"{name} is {kind}; needed: {needed}") from None
+
+
+def to_numpy(u):
+    """`u` as a float64 NumPy array; no gradient passes."""
+    if isinstance(u, torch.Tensor):
+        u = plain(u).detach().cpu().double().numpy()  # NumPy has no bfloat16
+    return np.asarray(u, dtype=np.float64, order="C")
+
+
+def like(x, u, *, cast=True):
+    """`x` (array or tensor) as the kind, device and, with `cast`, dtype of the image `u`."""
+    if isinstance(u, torch.Tensor):
+        return torch.as_tensor(x, dtype=u.dtype if cast else None, device=u.device)
+    x = x.detach().cpu().numpy() if isinstance(x, torch.Tensor) else np.asarray(x)
+    return x.astype(u.dtype, copy=False) if cast else x[()]
+
+
+def instance(x, kind, name):
+    """`x` if it is a `kind`, a class of dpss; else TypeError."""
+    if not isinstance(x, kind):
+        raise TypeError(f"{name} is {_brief(x)}; needed: a dpss {kind.__name__}")
+    return x
+
+
+def function(x, name, needed="a function"):
+    """`x` if it can be called; else TypeError."""
+    if not callable(x):
+        raise TypeError(f"{name} is {_brief(x)}; needed: {needed}")
+    return x
+
+
+def generator(source):
+    """`source` if randomness may come from it: a `torch.Generator`, or None for torch's own."""
+    if source is not None and not isinstance(source, torch.Generator):
+        needed = "a torch.Generator (torch.Generator().manual_seed(0)) or None"
+        raise TypeError(f"generator is {_brief(source)}; needed: {needed}")
+    return source
+
+
+def _brief(x):
+    """A value in a message: its repr if that is short, else its type."""
+    said = repr(x)
+    return said if len(said) <= 60 else f"a {type(x).__name__}"
+
+
+# -- images
+
 
 def image(u, name="u", *, positive=False):
-    """Return `u` unchanged if it is a finite floating-point image `(..., H, W)`, NumPy array or tensor.
+    """The finite floating-point image `u` `(..., H, W)`, array or tensor, as `plain` makes it.
 
-    Raises TypeError for other kinds and for integers, ValueError for too few axes, no pixels, NaN or inf,
-    and, with `positive`, for values that are not above zero.
+    Raises TypeError for other kinds and for integers, ValueError for too few axes, no pixels, NaN
+    or inf, and, with `positive`, for values that are not above zero. Warns of what looks like a
+    photograph with its colours last.
     """
-    if isinstance(u, torch.Tensor):
-        floating = u.is_floating_point()
-    elif isinstance(u, np.ndarray):
-        floating = np.issubdtype(u.dtype, np.floating)
-    else:
-        raise TypeError(f"{name} is a {type(u).__name__}; needed: a NumPy array or a torch tensor")
-    if not floating:
-        raise TypeError(
-            f"{name} has dtype {u.dtype}; needed: floating point (see dpss.images.as_float)"
-        )
+    if not isinstance(u, (np.ndarray, torch.Tensor)):
+        needed = "a NumPy array or a torch tensor"
+        raise TypeError(f"{name} is a {type(u).__name__}; needed: {needed}")
+    u = plain(u, name)
+    tensor = isinstance(u, torch.Tensor)
+    if not (u.is_floating_point() if tensor else u.dtype.kind == "f"):
+        needed = "floating point (see dpss.images.as_float)"
+        raise TypeError(f"{name} has dtype {u.dtype}; needed: {needed}")
     if u.ndim < 2:
         raise ValueError(
             f"{name} has shape {tuple(u.shape)}; needed: at least two axes (..., H, W)"
         )
     if 0 in u.shape:
-        raise ValueError(
-            f"{name} has shape {tuple(u.shape)}; needed: at least one image and one pixel"
-        )
+        needed = "at least one image and one pixel"
+        raise ValueError(f"{name} has shape {tuple(u.shape)}; needed: {needed}")
     if not _finite(u):
         raise ValueError(f"{name} contains NaN or inf; needed: finite values")
     if positive and not (u > 0).all():
-        raise ValueError(
-            f"{name} has minimum {float(u.min()):g}; needed: values > 0 (dpss.images.as_positive makes such images)"
-        )
+        needed = "values > 0 (dpss.images.as_positive makes such images)"
+        raise ValueError(f"{name} has minimum {float(u.min()):g}; needed: {needed}")
+    if u.ndim == 3 and u.shape[-1] in (3, 4) and min(u.shape[:2]) >= 16:
+        _warn_of_colours_last(u, name)
     return u
 
 
+def tensor(u, name="u"):
+    """`u` as a tensor that is an image; arrays share their memory where they can."""
+    return image(to_torch(u, name), name)
+
+
 def _finite(u):
-    """Whether no value is NaN or inf. A sum alone tells, unless it overflows: one pass over the image and no copy."""
+    """Whether no value is NaN or inf: a sum tells, unless it overflows: one pass and no copy."""
     if isinstance(u, torch.Tensor):
         u = u.detach()
         return math.isfinite(u.sum().item()) or bool(torch.isfinite(u).all())
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(all="ignore"):
         return bool(np.isfinite(np.vdot(u, u))) or bool(np.isfinite(u).all())
 
 
-def for_torch(u):
-    """The array `u`, or a copy: torch refuses negative strides, even of a contiguous 1×1 array, and warns of read-only memory."""
-    u = np.require(u, requirements=["C", "W"])
-    return u.copy() if min(u.strides, default=0) < 0 else u
+def _warn_of_colours_last(u, name):
+    level, frame = 1, sys._getframe()
+    while frame and frame.f_globals.get("__name__", "").partition(".")[0] == __package__:
+        level, frame = level + 1, frame.f_back  # the warning belongs to the caller's line
+    warnings.warn(
+        f"{name} has shape {tuple(u.shape)}: that is {u.shape[0]} images of {u.shape[1]}×"
+        f"{u.shape[2]} pixels. For one picture with its colours last, "
+        "dpss.images.channels_first puts them first",
+        stacklevel=level,
+    )
 
 
-def tensor(u, name="u"):
-    """`u` as a torch tensor that is an image; NumPy arrays share their memory where torch can."""
-    if isinstance(u, np.ndarray) and u.dtype.kind in "fiub":
-        u = for_torch(u)
-    if not isinstance(u, torch.Tensor):
-        try:
-            listed = (
-                not hasattr(u, "dtype") and torch.as_tensor(u).is_floating_point()
-            )  # Python's numbers have double precision
-            u = torch.as_tensor(u, dtype=torch.float64 if listed else None)
-        except (TypeError, ValueError, RuntimeError):
-            kind = (
-                f"an array of dtype {u.dtype}"
-                if isinstance(u, np.ndarray)
-                else f"a {type(u).__name__}"
-            )
-            raise TypeError(
-                f"{name} is {kind}; needed: a tensor or an array of a dtype that torch knows"
-            ) from None
-    return image(u, name)
+def mask(region, shape, name="mask", *, each=False):
+    """`region` as a boolean NumPy array (H, W), True inside the named region of images of `shape`.
+
+    With `each` it may have leading axes as well, which broadcast against those of the images.
+    """
+    if not isinstance(region, (np.ndarray, torch.Tensor)):
+        raise TypeError(f"{name} is a {type(region).__name__}; needed: a boolean array or tensor")
+    region = plain(region, name)
+    region = region.detach().cpu().numpy() if isinstance(region, torch.Tensor) else region
+    if region.dtype != bool:
+        raise TypeError(f"{name} has dtype {region.dtype}; needed: bool")
+    if region.shape[-2:] != tuple(shape)[-2:] or region.ndim > 2 and not each:
+        needed = f"{tuple(shape)[-2:]}, the image's last two axes"
+        raise ValueError(f"{name} has shape {region.shape}; needed: {needed}")
+    if fitting(region.shape, shape, name) != tuple(shape):
+        raise ValueError(f"{name} has shape {region.shape}; needed: at most the axes of {shape}")
+    return region
+
+
+# -- numbers and times
+
+
+def numbers(x, name):
+    """`x`, one number or many, as a float64 tensor."""
+    x = to_torch(x, name)
+    if x.is_complex():
+        raise TypeError(f"{name} has dtype {x.dtype}; needed: real numbers")
+    return x.to(torch.float64)
+
+
+def times(t, name="t", latest=1.0, *, order=None, least=1):
+    """`t` as a float64 tensor on the CPU with values in [0, latest].
+
+    `order`: "increasing" or "decreasing" for a list (m,) of at least `least` such times.
+    """
+    given, t = t, numbers(t, name).cpu()
+    # a float needs no reduction, and would wait for one in each of thousands of small images
+    low, high = (given, given) if type(given) is float else extent(t)
+    if not (low >= 0 and high <= latest and high < math.inf):  # NaN fails every comparison
+        wrong = t[~((t >= 0) & (t <= latest) & torch.isfinite(t))].flatten()[0].item()
+        needed = f"times in [0, {latest:g}]" if latest < math.inf else "finite times >= 0"
+        raise ValueError(f"{name} holds {wrong!r}; needed: {needed}")
+    if order and not (
+        t.ndim == 1
+        and len(t) >= least
+        and (t.diff() > 0 if order == "increasing" else t.diff() < 0).all()
+    ):
+        raise ValueError(f"{name} is {shown(t)}; needed: {order} times (m,), m >= {least}")
+    return t
+
+
+def pair(s, t, *, equal=False):
+    """Times s < t (or s ≤ t, with `equal`), whose shapes broadcast, as `times` makes them."""
+    s, t = times(s, "s"), times(t, "t")
+    fitting(s.shape, t.shape, "s")
+    wrong = s > t if equal else s >= t
+    if wrong.any():
+        late, early = (x[wrong][0].item() for x in torch.broadcast_tensors(s, t))
+        needed = "no later than" if equal else "earlier than"
+        raise ValueError(f"s is {late:g}; needed: {needed} t = {early:g}")
+    return s, t
+
+
+def extent(values):
+    """(least, largest) of a tensor: (nan, nan) where it holds NaN, (0, 0) where it is empty."""
+    return tuple(x.item() for x in values.aminmax()) if values.numel() else (0.0, 0.0)
+
+
+def number(x, name, *, above=None, least=None):
+    """`x` as a finite float, above `above`, no smaller than `least` where these are given."""
+    try:
+        value = float(None if isinstance(x, (str, bytes)) else x)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} is {_brief(x)}; needed: a number") from None
+    except OverflowError:
+        value = math.inf
+    needed = f"> {above}" if above is not None else f">= {least}" if least is not None else "finite"
+    low = above is not None and value <= above or least is not None and value < least
+    if not math.isfinite(value) or low:
+        raise ValueError(f"{name} is {value:g}; needed: a number {needed}")
+    return value
+
+
+def count(n, name):
+    """`n` as a whole number of at least one."""
+    if isinstance(n, bool) or not hasattr(n, "__index__"):
+        raise TypeError(f"{name} is {_brief(n)}; needed: a whole number")
+    if int(n) < 1:
+        raise ValueError(f"{name} is {int(n)}; needed: at least 1")
+    return int(n)
 
 
 def shown(values):
@@ -88,108 +255,7 @@ def shown(values):
     return f"[{', '.join(parts if len(parts) <= 6 else [*parts[:3], '...', *parts[-2:]])}]"
 
 
-def generator(source):
-    """`source` if randomness may come from it: a `torch.Generator`, or None for torch's own."""
-    if source is not None and not isinstance(source, torch.Generator):
-        raise TypeError(
-            f"generator is {source!r}; needed: a torch.Generator (torch.Generator().manual_seed(0)) or None"
-        )
-    return source
-
-
-def fitting(shape, other, name):
-    """The shape that `shape` and `other` broadcast to; ValueError, naming the owner of `shape`, where they do not."""
-    try:
-        return torch.broadcast_shapes(tuple(shape), tuple(other))
-    except RuntimeError:
-        raise ValueError(
-            f"{name} has shape {tuple(shape)}; needed: what fits {tuple(other)}"
-        ) from None
-
-
-def same_grid(u, other, name):
-    """ValueError, naming `other`, unless it has the grid of the image `u` and batch axes that broadcast against those of u."""
-    if other.shape[-2:] != u.shape[-2:]:
-        raise ValueError(
-            f"{name} has grid {tuple(other.shape[-2:])}; needed: {tuple(u.shape[-2:])}"
-        )
-    fitting(other.shape, u.shape, name)
-
-
-def times(t, name="t", latest=1.0):
-    """`t` as a float64 tensor on the CPU with values in [0, latest]."""
-    given = t
-    try:
-        t = torch.as_tensor(t, dtype=torch.float64).cpu()
-    except (TypeError, ValueError, RuntimeError, OverflowError):
-        raise TypeError(f"{name} is {t!r}; needed: a time or a tensor of times") from None
-    # a float needs no reduction, and would wait for one in each of thousands of filters of small images
-    least, largest = (given, given) if type(given) is float else extent(t)
-    if not (least >= 0 and largest <= latest and largest < math.inf):  # NaN fails every comparison
-        wrong = t[~((t >= 0) & (t <= latest) & torch.isfinite(t))]
-        needed = f"times in [0, {latest:g}]" if np.isfinite(latest) else "finite times >= 0"
-        raise ValueError(f"{name} holds {wrong.flatten()[0].item()!r}; needed: {needed}")
-    return t
-
-
-def extent(values):
-    """(least, largest) of a tensor as floats, (nan, nan) where it holds NaN, (0, 0) where it is empty: one pass, no copy."""
-    return tuple(end.item() for end in values.aminmax()) if values.numel() else (0.0, 0.0)
-
-
-def spread(coefficients, shape, name="t"):
-    """Align coefficients `t.shape + (h, w)` with an image of `shape`: the axes of t are its leading batch axes.
-
-    Axes of length one go between, so that a channel shares the time of its image. One image at many times
-    broadcasts by itself.
-    """
-    times, batch = tuple(coefficients.shape[:-2]), tuple(shape[:-2])
-    if not times or not batch:
-        return coefficients
-    if len(times) > len(batch) or any(m not in (1, n) for m, n in zip(times, batch)):
-        raise ValueError(
-            f"{name} has shape {times}; needed: the leading axes of the batch {batch}, or one time"
-        )
-    return coefficients.reshape(*times, *[1] * (len(batch) - len(times)), *coefficients.shape[-2:])
-
-
-def mask(region, shape, name="mask"):
-    """`region` as a boolean NumPy array of shape `shape`, True inside the named region."""
-    if not isinstance(region, (np.ndarray, torch.Tensor)):
-        raise TypeError(f"{name} is a {type(region).__name__}; needed: a boolean array or tensor")
-    region = region.detach().cpu().numpy() if isinstance(region, torch.Tensor) else region
-    if region.dtype != bool:
-        raise TypeError(f"{name} has dtype {region.dtype}; needed: bool")
-    if region.shape != tuple(shape):
-        raise ValueError(
-            f"{name} has shape {region.shape}; needed: {tuple(shape)}, the image's last two axes"
-        )
-    return region
-
-
-def number(x, name, *, above=None, least=None):
-    """`x` as a finite float, greater than `above` or no smaller than `least` where these are given."""
-    try:
-        value = float(None if isinstance(x, (str, bytes)) else x)
-    except (TypeError, ValueError):
-        raise TypeError(f"{name} is {x!r}; needed: a number") from None
-    needed = f"> {above}" if above is not None else f">= {least}" if least is not None else "finite"
-    if (
-        not np.isfinite(value)
-        or (above is not None and value <= above)
-        or (least is not None and value < least)
-    ):
-        raise ValueError(f"{name} is {value:g}; needed: a number {needed}")
-    return value
-
-
-def count(n, name):
-    """`n` as a whole number of at least one."""
-    if isinstance(n, bool) or not hasattr(n, "__index__"):
-        raise TypeError(f"{name} is {n!r}; needed: a whole number")
-    if int(n) < 1:
-        raise ValueError(f"{name} is {int(n)}; needed: at least 1")
-    return int(n)
+# -- shapes
 
 
 def grid(shape, name="shape"):
@@ -197,39 +263,63 @@ def grid(shape, name="shape"):
     try:
         sides = tuple(shape)
     except TypeError:
-        raise TypeError(f"{name} is {shape!r}; needed: a pair (H, W)") from None
+        raise TypeError(f"{name} is {_brief(shape)}; needed: a pair (H, W)") from None
     if len(sides) != 2:
         raise ValueError(f"{name} is {sides}; needed: a pair (H, W)")
     return count(sides[0], f"{name}[0]"), count(sides[1], f"{name}[1]")
 
 
+def fitting(shape, other, name):
+    """The shape to which `shape` and `other` broadcast; ValueError, naming the owner of `shape`."""
+    try:
+        return tuple(torch.broadcast_shapes(tuple(shape), tuple(other)))
+    except RuntimeError:
+        needed = f"what fits {tuple(other)}"
+        raise ValueError(f"{name} has shape {tuple(shape)}; needed: {needed}") from None
+
+
+def same_grid(u, other, name):
+    """ValueError, naming `other`, unless it has the grid of `u` and batch axes that broadcast."""
+    if other.shape[-2:] != u.shape[-2:]:
+        needed = tuple(u.shape[-2:])
+        raise ValueError(f"{name} has grid {tuple(other.shape[-2:])}; needed: {needed}")
+    fitting(other.shape, u.shape, name)
+
+
+def spread(coefficients, shape, name="t"):
+    """Align coefficients `t.shape + (h, w)` with an image of `shape`: t has its leading batch axes.
+
+    Axes of length one go between, so that a channel shares the time of its image. One image at
+    many times broadcasts by itself.
+    """
+    times, batch = tuple(coefficients.shape[:-2]), tuple(shape[:-2])
+    if 0 in times:
+        raise ValueError(f"{name} has shape {times}; needed: at least one time")
+    if not times or not batch:
+        return coefficients
+    if len(times) > len(batch) or any(m not in (1, n) for m, n in zip(times, batch)):
+        needed = f"the leading axes of the batch {batch}, or one time"
+        raise ValueError(f"{name} has shape {times}; needed: {needed}")
+    between = [1] * (len(batch) - len(times))
+    return coefficients.reshape(*times, *between, *coefficients.shape[-2:])
+
+
+# -- precision, and the state of the caller
+
+
 def rounding(u):
-    """Share of its range by which filters may exceed the range of an image: 16 units in the last place."""
-    return 16 * (torch.finfo(u.dtype).eps if isinstance(u, torch.Tensor) else np.finfo(u.dtype).eps)
+    """Share of its range by which a filter may exceed the range of an image: 16 roundings."""
+    info = torch.finfo(u.dtype) if isinstance(u, torch.Tensor) else np.finfo(u.dtype)
+    return 16 * info.eps
 
 
-def like(constant, u):
-    """A float64 tensor of constants as the kind, dtype and device of the image `u`."""
-    return (
-        constant.to(u)
-        if isinstance(u, torch.Tensor)
-        else constant.numpy().astype(u.dtype, copy=False)
-    )
+def product(a, b):
+    """The matrix product a @ b of tensors in their own precision, which autocast would lower."""
+    if not torch.is_autocast_enabled(a.device.type):
+        return a @ b
+    with torch.autocast(a.device.type, enabled=False):
+        return a @ b
 
 
-class Bridge:
-    """Takes arrays to float64 NumPy (`to`) and results back to the kind, dtype and device of `like` (`back`)."""
-
-    def __init__(self, like):
-        self.like = like
-
-    @staticmethod
-    def to(u):
-        if isinstance(u, torch.Tensor):
-            u = u.detach().cpu().double().numpy()  # NumPy has no bfloat16
-        return np.asarray(u, dtype=np.float64)
-
-    def back(self, result):
-        if isinstance(self.like, torch.Tensor):
-            return torch.as_tensor(result, dtype=self.like.dtype, device=self.like.device)
-        return np.asarray(result, dtype=self.like.dtype)
+# NumPy's own settings, as a decorator: an underflow to zero is no error, whatever the caller says
+numpys_errors = np.errstate(divide="warn", over="warn", under="ignore", invalid="warn")

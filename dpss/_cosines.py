@@ -1,7 +1,8 @@
-"""Numerics of the cosine basis: eigenvalues, the transform, and homogeneous diffusion exp(tΔ) u.
+"""Numerics of the cosine basis: eigenvalues, the transform, homogeneous diffusion exp(tΔ) u.
 
-Both are separable. Up to a side of about a hundred pixels, products with small matrices beat every fast transform; beyond,
-SciPy's transform wins. exp(tΔ) = K_y ⊗ K_x with K = Cᵀ exp(−tλ) C, the cosine matrix C and the eigenvalues λ of one axis.
+All is separable: exp(tΔ) = K_y ⊗ K_x with K = Cᵀ exp(−tλ) C, C the cosine matrix and λ the
+eigenvalues of one axis. Up to a side of about a hundred pixels, products with small matrices beat
+every fast transform; beyond, SciPy's transform wins.
 """
 
 from functools import lru_cache
@@ -18,7 +19,7 @@ DENSE_BLUR = {4: 112, 8: 64}  # of the blur, by bytes a number
 
 
 def rates(n, laplacian):
-    """The eigenvalues of one axis of n pixels: 4 sin²(πk/2n) ("discrete") or (πk/n)² ("continuous"), k = 0, ..., n−1."""
+    """Eigenvalues of one axis, k = 0, ..., n−1: 4 sin²(πk/2n), or (πk/n)² if "continuous"."""
     angle = torch.arange(n, dtype=torch.float64) * (torch.pi / n)
     return angle**2 if laplacian == "continuous" else 4 * torch.sin(angle / 2) ** 2
 
@@ -35,54 +36,56 @@ def transform(u, inverse):
     if u.device.type == "cpu" and max(height, width) > DENSE_SIDE:
         return _FastCosines.apply(u, inverse)
     C, D = (_arrays.like(matrix(n), u) for n in (height, width))
-    return C.T @ u @ D if inverse else C @ u @ D.T
+    C, D = (C.T, D) if inverse else (C, D.T)
+    return _arrays.product(_arrays.product(C, u), D)
 
 
 @lru_cache(maxsize=64)
 @torch.inference_mode(False)  # what is kept may be needed for gradients later
 def matrix(n):
-    """Orthonormal DCT-II matrix: row k is √((2 − [k=0])/n) cos(πk(i + ½)/n), i = 0, ..., n−1. A tensor, not to be changed."""
+    """Orthonormal DCT-II: row k is √((2 − [k=0])/n) cos(πk(i + ½)/n), i = 0, ..., n−1; shared."""
     return torch.from_numpy(fft.dct(np.eye(n), axis=0, norm="ortho"))
 
 
 class _FastCosines(torch.autograd.Function):
-    """SciPy's transform for tensors on the CPU; its derivative is the opposite transform (orthonormality)."""
+    """SciPy's transform for tensors on the CPU; linear, and its transpose is its inverse."""
 
     @staticmethod
-    def forward(ctx, u, inverse):
-        ctx.inverse = inverse
+    def forward(u, inverse):
         return torch.from_numpy(transform(u.detach().numpy(), inverse))
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.inverse = inputs[1]
 
     @staticmethod
     def backward(ctx, gradient):
         return _FastCosines.apply(gradient, not ctx.inverse), None
 
+    @staticmethod
+    def jvp(ctx, tangent, _):
+        return _FastCosines.apply(tangent, ctx.inverse)
+
 
 def blur(u, t):
-    """exp(tΔ) u of an image (..., H, W) of 4 or 8 bytes a number, for checked times t ≥ 0; differentiable where u is a tensor."""
+    """exp(tΔ) u of an image of 4 or 8 bytes a number at checked times; differentiable in tensors."""
     tensor = isinstance(u, torch.Tensor)
     if max(u.shape[-2:]) <= DENSE_BLUR[u.dtype.itemsize] or tensor and u.device.type != "cpu":
         return _multiplied(u, t)
-    if not tensor:
-        return _transformed(u, t)
-    return (
-        _Transformed.apply(u, t)
-        if u.requires_grad
-        else torch.from_numpy(_transformed(u.numpy(), t))
-    )
+    return _Transformed.apply(u, t) if tensor else _transformed(u, t)
 
 
 def _multiplied(u, t):
     """By matrices: K_y u K_xᵀ; torch multiplies many small ones faster than NumPy."""
     if not isinstance(u, torch.Tensor):
-        return _multiplied(torch.from_numpy(_arrays.for_torch(u)), t).numpy()
+        return _multiplied(_arrays.to_torch(u), t).numpy()
     dtype = torch.float32 if u.dtype.itemsize == 4 else torch.float64
     kernels = {
         n: _cached(n, t.item(), dtype) if t.ndim == 0 else _kernel(n, t, dtype)
         for n in set(u.shape[-2:])
     }
     K_y, K_x = (_arrays.spread(kernels[n], u.shape).to(u) for n in u.shape[-2:])
-    return K_y @ u @ K_x  # K is symmetric
+    return _arrays.product(_arrays.product(K_y, u), K_x)  # K is symmetric
 
 
 def _transformed(u, t):
@@ -96,16 +99,23 @@ def _transformed(u, t):
 
 
 class _Transformed(torch.autograd.Function):
-    """`_transformed` for tensors. exp(tΔ) is self-adjoint: its derivative is itself, summed over the times that shared an image."""
+    """`_transformed` for tensors; exp(tΔ) is its own transpose, summed over times of one image."""
 
     @staticmethod
-    def forward(ctx, u, t):
-        ctx.t, ctx.shape = t, u.shape
+    def forward(u, t):
         return torch.from_numpy(_transformed(u.detach().numpy(), t))
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.shape, ctx.t = inputs[0].shape, inputs[1]
 
     @staticmethod
     def backward(ctx, gradient):
         return blur(gradient.contiguous(), ctx.t).sum_to_size(ctx.shape), None
+
+    @staticmethod
+    def jvp(ctx, tangent, _):
+        return blur(tangent.contiguous(), ctx.t)
 
 
 @lru_cache(maxsize=64)
@@ -117,7 +127,8 @@ def _discrete_rates(n):
 def _kernel(n, t, dtype):
     """The heat kernels exp(tΔ) of n pixels, t.shape + (n, n)."""
     C = matrix(n).to(dtype)
-    return (C.T * torch.exp(-t[..., None, None] * _discrete_rates(n)).to(dtype)) @ C
+    decay = torch.exp(-t[..., None, None] * _discrete_rates(n)).to(dtype)
+    return _arrays.product(C.T * decay, C)
 
 
 @lru_cache(maxsize=64)
@@ -127,7 +138,7 @@ def _cached(n, t, dtype):
 
 
 def _gain(u, t):
-    """exp(−tλ_k) as the product of both axes, aligned with the image and the axes of t, in its kind and precision."""
+    """exp(−tλ_k) as the product of both axes, aligned with the image and the axes of t."""
     along_y, along_x = (torch.exp(-t[..., None] * _discrete_rates(n)) for n in u.shape[-2:])
     parts = [
         _arrays.spread(part, u.shape) for part in (along_y[..., :, None], along_x[..., None, :])

@@ -109,7 +109,7 @@ class Osmotic(Basis):
         drift = osmosis.canonical_drift(guidance)
         if len(drift.shape) != 2:
             raise ValueError(f"guidance has shape {drift.shape}; needed: one image (H, W)")
-        log_v = _arrays.Bridge.to(drift.potential)
+        log_v = _arrays.to_numpy(drift.potential)
         log_v = log_v - np.log(np.exp(log_v - log_v.max()).mean()) - log_v.max()
         root = np.exp(0.5 * log_v)  # √v, mean(v) = 1
         S = osmosis.operator(drift).toarray() * root.ravel() / root.ravel()[:, None]

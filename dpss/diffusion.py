@@ -29,12 +29,10 @@ def homogeneous(u, t):
     >>> homogeneous(np.array([[0.0, 0.0, 1.0, 0.0, 0.0]]), 0.5).round(3)
     array([[0.058, 0.209, 0.466, 0.209, 0.058]])
     """
-    _arrays.image(u)
-    t = _arrays.times(t, latest=float("inf")).detach()
-    if u.dtype.itemsize in (4, 8) and getattr(u.dtype, "isnative", True):
+    u, t = _arrays.image(u), _arrays.times(t, latest=float("inf")).detach()
+    if u.dtype.itemsize in (4, 8):
         return blur(u, t)
-    bridge = _arrays.Bridge(u)  # short types, and the byte order of other machines
-    return bridge.back(blur(bridge.to(u), t))
+    return _arrays.like(blur(_arrays.to_numpy(u), t), u)  # short and long types
 
 
 def nonlinear(
@@ -148,10 +146,11 @@ def inpaint(u, mask):
     >>> inpaint(np.array([[0.0, 9.0, 9.0, 9.0, 1.0]]), np.array([[True, False, False, False, True]])).round(3)
     array([[0.  , 0.25, 0.5 , 0.75, 1.  ]])
     """
-    known = _arrays.mask(mask, _arrays.image(u).shape[-2:]).ravel()
+    u = _arrays.image(u)
+    known = _arrays.mask(mask, u.shape[-2:]).ravel()
     if not known.any():
         raise ValueError("mask is False everywhere; needed: at least one known pixel")
-    bridge, values = _arrays.Bridge(u), _arrays.Bridge.to(u).copy()
+    values = _arrays.to_numpy(u).copy()
     if not known.all():
         height, width = values.shape[-2:]
         flat = osmosis.Drift(np.zeros((height - 1, width)), np.zeros((height, width - 1)))
@@ -166,7 +165,7 @@ def inpaint(u, mask):
         ).solve
         columns = values.reshape(-1, known.size)
         columns[:, ~known] = solve((rows[:, known] @ columns[:, known].T)).T
-    return bridge.back(values)
+    return _arrays.like(values, u)
 
 
 def step_limit(largest_diffusivity=1.0):
@@ -180,7 +179,7 @@ def step_limit(largest_diffusivity=1.0):
 
 def _evolve(u, t, edges, presmoothing, scheme, enough, steps, colour):
     """Step from 0 to t; `edges(v, shared, buffers)` are those of the operator A(v), `enough` the default number of steps of each scheme."""
-    _arrays.image(u)
+    u = _arrays.image(u)
     sigma = _arrays.number(presmoothing, "presmoothing", least=0)
     if scheme not in enough:
         raise ValueError(f"scheme is {scheme!r}; needed: {', '.join(map(repr, enough))}")
@@ -188,7 +187,7 @@ def _evolve(u, t, edges, presmoothing, scheme, enough, steps, colour):
     if colour and u.ndim < 3:
         raise ValueError(f"colour is True for shape {tuple(u.shape)}; needed: (..., C, H, W)")
     shared = colour if colour is not None else u.ndim > 2 and u.shape[-3] == 3
-    bridge, v = _arrays.Bridge(u), _arrays.Bridge.to(u)
+    v = _arrays.to_numpy(u)
     v = np.array(v, dtype=np.float32 if "float32" in str(u.dtype) else np.float64)
     buffers = _nonlinear.Buffers(v.dtype)
     for _ in range(steps if t else 0):
@@ -205,4 +204,4 @@ def _evolve(u, t, edges, presmoothing, scheme, enough, steps, colour):
                 (t / steps,) if scheme == "explicit" else _nonlinear.fed_steps(t / steps, limit)
             ):
                 _nonlinear.explicit(v, A, step, buffers)
-    return bridge.back(v)
+    return _arrays.like(v, u)

@@ -367,7 +367,7 @@ def _split(images):
 
 def _picture(u, i):
     """An image as float64 NumPy, colour last."""
-    u = _arrays.Bridge.to(_arrays.image(u, f"images[{i}]"))
+    u = _arrays.to_numpy(_arrays.image(u, f"images[{i}]"))
     if u.ndim == 3 and len(u) == 3:
         return np.moveaxis(u, 0, -1)
     if u.ndim != 2:

@@ -28,7 +28,7 @@ def entropy(u, bins=256, range=(-1, 1)):
     >>> float(entropy(np.array([[-1.0, -1.0, 1.0, 1.0]])))
     1.0
     """
-    values, bins = _arrays.Bridge.to(_arrays.image(u)), _arrays.count(bins, "bins")
+    values, bins = _arrays.to_numpy(_arrays.image(u)), _arrays.count(bins, "bins")
     if not isinstance(range, (tuple, list)) or len(range) != 2:
         raise TypeError(f"range is {range!r}; needed: a pair (low, high)")
     low, high = (_arrays.number(end, "range") for end in range)
@@ -44,7 +44,7 @@ def entropy(u, bins=256, range=(-1, 1)):
     for index in np.ndindex(bits.shape):
         share = np.histogram(values[index], bins=bins, range=(low, high))[0] / values[index].size
         bits[index] = scipy.special.entr(share).sum() / math.log(2)
-    return _like(u, bits)
+    return _arrays.like(bits, u, cast=False)
 
 
 def conditional_entropy(process, t, shape):
@@ -87,7 +87,7 @@ def kl_grid(p, q, cell):
     `p`, `q` ≥ 0 `(..., H, W)` on the same grid, each with Σ·cell = 1; `cell` > 0: the volume of a grid cell.
     Zeros are limits: 0 log 0 = 0, and +∞ where q = 0 < p. Raises TypeError, ValueError. Source: Kullback and Leibler 1951.
     """
-    first, second = (_arrays.Bridge.to(_arrays.image(d, name)) for d, name in ((p, "p"), (q, "q")))
+    first, second = (_arrays.to_numpy(_arrays.image(d, name)) for d, name in ((p, "p"), (q, "q")))
     for density, name in ((first, "p"), (second, "q")):
         if density.min() < 0:
             raise ValueError(f"{name} has minimum {density.min():g}; needed: a density >= 0")
@@ -99,7 +99,7 @@ def kl_grid(p, q, cell):
                 f"{name} has the mass Σ {name}·cell = {mass.flat[np.abs(mass - 1).argmax()]:g}; needed: 1"
             )
     _arrays.same_grid(first, second, "q")
-    return _like(p, scipy.special.rel_entr(first, second).sum((-2, -1)) * cell)
+    return _arrays.like(scipy.special.rel_entr(first, second).sum((-2, -1)) * cell, p, cast=False)
 
 
 def lyapunov(u, w, phi):
@@ -113,7 +113,7 @@ def lyapunov(u, w, phi):
     _arrays.image(w, "w", positive=True)
     if not callable(phi):
         raise TypeError(f"phi is {phi!r}; needed: a function")
-    u64, w64 = (_like(u, _arrays.Bridge.to(x)) for x in (u, w))
+    u64, w64 = (_arrays.like(_arrays.to_numpy(x), u, cast=False) for x in (u, w))
     _arrays.same_grid(u64, w64, "w")
     return (w64 * phi(u64 / w64)).sum((-2, -1))
 
@@ -125,15 +125,17 @@ def spectrum(u):
     wide, those without modes are left out, the first holds the mean only. `frequency` (m,): the centre of each ring, `power`
     (..., m). Natural images fall off about like frequency⁻². Raises TypeError, ValueError. Source: Field 1987.
     """
-    values = _arrays.Bridge.to(_arrays.image(u))
+    values = _arrays.to_numpy(_arrays.image(u))
     sides = values.shape[-2:]
     along_y, along_x = (np.arange(n) / n for n in sides)
     ring = np.rint(max(sides) * np.hypot(along_y[:, None], along_x[None, :])).astype(int).ravel()
     rings, place, count = np.unique(ring, return_inverse=True, return_counts=True)
     modes = (Cosines(sides).analyse(values) ** 2).reshape(-1, place.size)
     power = np.stack([np.bincount(place, weights=row) for row in modes]) / count
-    return _like(u, rings / (2 * max(sides))), _like(
-        u, power.reshape(*values.shape[:-2], len(rings))
+    power = power.reshape(*values.shape[:-2], len(rings))
+    return (
+        _arrays.like(rings / (2 * max(sides)), u, cast=False),
+        _arrays.like(power, u, cast=False),
     )
 
 
@@ -152,7 +154,7 @@ def frechet_distance(a, b, features=None):
             raise ValueError(
                 f"{name} has shape {tuple(images.shape)}; needed: (n, H, W) with n >= 2"
             )
-        found = _arrays.Bridge.to((features or classifier_features)(images))
+        found = _arrays.to_numpy((features or classifier_features)(images))
         if found.ndim != 2 or len(found) != len(images) or not np.isfinite(found).all():
             raise ValueError(
                 f"features returns shape {found.shape} for {name}; needed: finite values ({len(images)}, d)"
@@ -189,7 +191,7 @@ def gaussian_frechet(mean_a, cov_a, mean_b, cov_b):
 
 
 def _moment(value, name, axes):
-    value = _arrays.Bridge.to(value)
+    value = _arrays.to_numpy(value)
     if value.ndim != axes or value.size == 0:
         raise ValueError(
             f"{name} has shape {value.shape}; needed: {'(d,)' if axes == 1 else '(d, d)'}, d >= 1"
@@ -210,12 +212,3 @@ def _moment(value, name, axes):
                 f"{name} has the eigenvalue {least:g}; needed: a covariance, eigenvalues >= 0"
             )
     return value
-
-
-def _like(u, result):
-    """float64 `result` as the kind of `u`."""
-    return (
-        torch.as_tensor(result, device=u.device)
-        if isinstance(u, torch.Tensor)
-        else np.asarray(result)[()]
-    )

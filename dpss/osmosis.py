@@ -16,7 +16,6 @@ import torch
 from scipy.special import expit, logsumexp
 
 from . import _arrays
-from ._arrays import Bridge
 from ._osmosis import chebyshev, null_vector, poisson
 
 LARGEST_CONTRAST = np.log(1e8)  # of a potential: beyond it the symmetrised evolution loses digits
@@ -41,7 +40,7 @@ class Drift:
                 raise TypeError(
                     f"{name} is {type(d).__name__}; needed: an array with at least two axes"
                 )
-            d = Bridge.to(d)
+            d = _arrays.to_numpy(d)
             if not (np.abs(d) < 2).all():  # NaN included
                 raise ValueError(
                     f"{name} has values beyond ±2 or NaN; needed: |d| < 2 on every edge"
@@ -77,7 +76,7 @@ def canonical_drift(guidance=None, *, log_guidance=None):
         if log_guidance is None
         else _arrays.image(log_guidance, "log_guidance")
     )
-    bridge, values = Bridge(given), Bridge.to(given)
+    values = _arrays.to_numpy(given)
     potential = np.log(values) if log_guidance is None else values
     edges = []
     for axis in (-2, -1):
@@ -86,12 +85,15 @@ def canonical_drift(guidance=None, *, log_guidance=None):
             d = 2 * (far - near) / (far + near)
         else:
             d = 2 * np.tanh(0.5 * np.diff(potential, axis=axis))
-        d, dtype = bridge.back(d), values.dtype if isinstance(given, torch.Tensor) else given.dtype
+        d, dtype = (
+            _arrays.like(d, given),
+            values.dtype if isinstance(given, torch.Tensor) else given.dtype,
+        )
         below = np.nextafter(
             np.float32(2) if str(given.dtype).endswith("float32") else dtype.type(2), 0
         )
         edges.append(d.clip(-float(below), float(below)))
-    return Drift(edges[0], edges[1], bridge.back(potential))
+    return Drift(edges[0], edges[1], _arrays.like(potential, given))
 
 
 def operator(drift, spacing=1.0):
@@ -103,12 +105,12 @@ def operator(drift, spacing=1.0):
     drift, h = _single(drift), _arrays.number(spacing, "spacing", above=0)
     index = np.arange(drift.shape[0] * drift.shape[1]).reshape(drift.shape)
     rows, columns, values = [], [], []
-    for axis, d in ((-2, Bridge.to(drift.dy)), (-1, Bridge.to(drift.dx))):
+    for axis, d in ((-2, _arrays.to_numpy(drift.dy)), (-1, _arrays.to_numpy(drift.dx))):
         near, far = (end.ravel() for end in _ends(index, axis))
         if drift.potential is None:
             backward, forward = 1 - 0.5 * d.ravel(), 1 + 0.5 * d.ravel()
         else:  # 2v_i/(v_i + v_j) and 2v_j/(v_i + v_j) with all their digits
-            difference = np.diff(Bridge.to(drift.potential), axis=axis).ravel()
+            difference = np.diff(_arrays.to_numpy(drift.potential), axis=axis).ravel()
             backward, forward = 2 * expit(-difference), 2 * expit(difference)
         rows += [near, far]
         columns += [far, near]
@@ -151,7 +153,7 @@ def _evolve(x, drift, t, scheme, steps, spacing):
     if t == 0 or fastest == 0:
         return x.copy()
     if scheme == "exact":
-        potential = None if drift.potential is None else Bridge.to(drift.potential).ravel()
+        potential = None if drift.potential is None else _arrays.to_numpy(drift.potential).ravel()
         if potential is None or np.ptp(potential) > LARGEST_CONTRAST:
             return poisson(A, x, t, fastest)
         root = np.exp(
@@ -200,7 +202,7 @@ def steady_state(u, drift):
 
 def _steady(x, drift):
     if drift.potential is not None:
-        potential = Bridge.to(drift.potential).ravel()
+        potential = _arrays.to_numpy(drift.potential).ravel()
         w = np.exp(potential - logsumexp(potential))
     else:
         w = null_vector(operator(drift))
@@ -265,7 +267,7 @@ def _combined(u, drifts):
     """Σ weight · drift, edge by edge, without a potential."""
     return Drift(
         *(
-            sum(weights[i] * Bridge.to((drift.dy, drift.dx)[i]) for drift, weights in drifts)
+            sum(weights[i] * _arrays.to_numpy((drift.dy, drift.dx)[i]) for drift, weights in drifts)
             for i in (0, 1)
         )
     )
@@ -285,7 +287,7 @@ def _single(drift):
 
 def _each(u, drift, move):
     """Apply `move`(columns, drift of one image) to the images that share a drift, and put the results together."""
-    values, lead = Bridge.to(_arrays.image(u)), _drift(drift).shape[:-2]
+    values, lead = _arrays.to_numpy(_arrays.image(u)), _drift(drift).shape[:-2]
     if values.shape[-2:] != drift.shape[-2:] or values.shape[:-2][: len(lead)] != lead:
         raise ValueError(
             f"drift has shape {drift.shape}; needed: the grid of u, {values.shape}, and its leading axes or none"
@@ -299,4 +301,4 @@ def _each(u, drift, move):
         )
         columns = values[place].reshape(-1, values.shape[-2] * values.shape[-1]).T
         result[place] = move(columns, one).T.reshape(values[place].shape)
-    return Bridge(u).back(result)
+    return _arrays.like(result, u)

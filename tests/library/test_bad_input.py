@@ -879,7 +879,7 @@ def test_messages_stay_short():
 
 
 def test_messages_name_the_dtype_and_all_digits():
-    assert ">f8" in refuses("u0", lambda: vp().sample(good.astype(">f8"), 0.5))
+    assert "<U3" in refuses("u0", lambda: vp().sample(good.astype("<U3"), 0.5))
     assert "1.000000000001" in refuses("t", lambda: vp().signal(1 + 1e-12))
     assert "as_positive" in refuses("guidance", lambda: canonical_drift(bump(-1.0)))
 

@@ -277,7 +277,7 @@ def test_short_types_are_blurred_in_double_precision():
 def test_images_in_the_byte_order_of_other_machines(shape, dtype):
     u = noise(shape, seed=1)
     result = homogeneous(u.astype(dtype), 0.7)
-    assert result.dtype == np.dtype(dtype)
+    assert result.dtype == np.dtype(dtype[1:])  # native, as NumPy's own operations return it
     np.testing.assert_allclose(result, homogeneous(u, 0.7), atol=1e-6)
 
 
