@@ -23,6 +23,7 @@ from .bases import Basis, Cosines, Osmotic, Pixels
 from .claims import check
 from .families import (
     blurring,
+    flow_matching,
     gaussian_scale_space,
     heat,
     osmotic,
@@ -54,6 +55,7 @@ __all__ = [
     "diffusion",
     "families",
     "figures",
+    "flow_matching",
     "gaussian_scale_space",
     "heat",
     "images",

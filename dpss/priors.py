@@ -6,6 +6,7 @@ float64. With D come the score (`Process.score`), the samplers of `dpss.reverse`
 """
 
 import math
+from typing import Callable
 
 import torch
 
@@ -14,6 +15,7 @@ from .bases import Basis
 from .laws import Gaussian, Kernel
 from .processes import Process
 
+Denoiser = Callable[..., torch.Tensor]  # D(u, t) ≈ E[U_0 | U_t = u], in the shape of u
 CHUNK = 1024  # images that `Empirical` looks at together
 LEAST_NOISE = (
     1e-9  # stands for σ = 0 in `Empirical`: the weights are then those of the nearest image

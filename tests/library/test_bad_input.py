@@ -728,13 +728,13 @@ OTHER = {
     "reverse sample, repeated": ("times", lambda: reverse.sample(vp(), half, good, [0.5, 0.5])),
     "reverse sample, one time": ("times", lambda: reverse.sample(vp(), half, good, [0.5])),
     "reverse sample, none": ("times", lambda: reverse.sample(vp(), half, good, [])),
-    "reverse sample, churn": (
-        "churn",
-        lambda: reverse.sample(vp(), half, good, [0.5, 0.1], churn=1.5),
+    "reverse sample, eta": (
+        "eta",
+        lambda: reverse.sample(vp(), half, good, [0.5, 0.1], eta=1.5),
     ),
-    "reverse sample, negative churn": (
-        "churn",
-        lambda: reverse.sample(vp(), half, good, [0.5, 0.1], churn=-0.1),
+    "reverse sample, negative eta": (
+        "eta",
+        lambda: reverse.sample(vp(), half, good, [0.5, 0.1], eta=-0.1),
     ),
     "reverse sample, another grid": (
         "u",
@@ -745,12 +745,12 @@ OTHER = {
         "denoised",
         lambda: reverse.step(vp(), batch(good), good, 0.2, 0.5),
     ),
-    "reverse step, churn": (
-        "churn",
-        lambda: reverse.step(vp(), good, good, 0.2, 0.5, churn=float("nan")),
+    "reverse step, eta": (
+        "eta",
+        lambda: reverse.step(vp(), good, good, 0.2, 0.5, eta=float("nan")),
     ),
     "reverse step, no process": ("process", lambda: reverse.step(None, good, good, 0.2, 0.5)),
-    "reverse sde, churn": ("churn", lambda: reverse.sde(vp(), half, good, [0.5, 0.4], churn=-1.0)),
+    "reverse sde, eta": ("eta", lambda: reverse.sde(vp(), half, good, [0.5, 0.4], eta=-1.0)),
     "reverse sde, no denoiser": ("denoiser", lambda: reverse.sde(vp(), good, good, [0.5, 0.4])),
     "reverse flow, no denoiser": ("denoiser", lambda: reverse.flow(vp(), "D", good, [0.5, 0.4])),
     "reverse inpaint, nothing known": (
@@ -765,9 +765,9 @@ OTHER = {
         "times",
         lambda: reverse.inpaint(vp(), half, good, ~mask, [0.5, 0.1]),
     ),
-    "reverse inpaint, churn": (
-        "churn",
-        lambda: reverse.inpaint(vp(), half, good, ~mask, [0.5, 0.0], churn=2.0),
+    "reverse inpaint, eta": (
+        "eta",
+        lambda: reverse.inpaint(vp(), half, good, ~mask, [0.5, 0.0], eta=2.0),
     ),
     "flow coefficients without noise": ("t|σ", lambda: vp().flow(0.0)),
     "sde coefficients where they are infinite": ("t", lambda: blurring((3, 4)).sde(1.0)),

@@ -60,13 +60,13 @@ def test_a_step_at_churn_1_draws_from_the_posterior(name):
         torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-10)
 
 
-@pytest.mark.parametrize("churn", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("eta", [0.0, 0.3, 1.0])
 @pytest.mark.parametrize("name", NAMES)
-def test_a_step_follows_the_formula(name, churn):
+def test_a_step_follows_the_formula(name, eta):
     process = every_family(SHAPE)[name]
     u, denoised = torch.as_tensor(noise(SHAPE, 4)), torch.as_tensor(image(SHAPE, 5))
     s, t = 0.4, 0.7
-    found = reverse.step(process, denoised, u, s, t, churn, torch.Generator().manual_seed(6))
+    found = reverse.step(process, denoised, u, s, t, eta, torch.Generator().manual_seed(6))
     alpha_s, alpha_t, sigma_s, sigma_t = (
         process.signal(s),
         process.signal(t),
@@ -79,8 +79,8 @@ def test_a_step_follows_the_formula(name, churn):
     fresh = torch.randn(SHAPE, dtype=torch.float64, generator=torch.Generator().manual_seed(6))
     modes = (
         alpha_s * process.basis.analyse(denoised)
-        + torch.sqrt(sigma_s**2 - churn**2 * tilde**2) * direction
-        + churn * tilde * fresh
+        + torch.sqrt(sigma_s**2 - eta**2 * tilde**2) * direction
+        + eta * tilde * fresh
     )
     torch.testing.assert_close(found, process.basis.synthesise(modes), rtol=1e-9, atol=1e-9)
 
@@ -118,16 +118,16 @@ def test_heat_keeps_eight_digits_at_churn_1():
 
 
 @pytest.mark.parametrize(
-    "churn, expected", [(1.0, (0.199, 0.408, 0.545)), (0.0, (0.242, 0.484, 0.575))]
+    "eta, expected", [(1.0, (0.199, 0.408, 0.545)), (0.0, (0.242, 0.484, 0.575))]
 )
-def test_what_the_plug_in_step_loses(churn, expected):
+def test_what_the_plug_in_step_loses(eta, expected):
     """Data of variance 0.6 under VP in 5, 20, 100 steps: numbers of theory N7, and the recursion of the variance by hand."""
     process = families.vp()
     D = GaussianPrior(torch.zeros(1, 1), math.sqrt(0.6), Pixels()).denoiser(process)
     for steps, number in zip((5, 20, 100), expected):
         times = torch.linspace(1, 0, steps + 1, dtype=torch.float64)
         gains, levels = affine(
-            lambda u, path: reverse.sample(process, D, u, times, churn, path=path), times
+            lambda u, path: reverse.sample(process, D, u, times, eta, path=path), times
         )
         variance = float(
             process.marginal(torch.zeros(1, 1), 1.0).std ** 2 + 0.6 * process.signal(1.0) ** 2
@@ -177,9 +177,9 @@ def test_flow_converges_with_order_2_to_the_exact_map(name, start):
     assert 1.8 < math.log2(errors[-2] / errors[-1]) < 2.4, errors
 
 
-@pytest.mark.parametrize("churn", [0.0, 0.5, 1.0, 1.5])
+@pytest.mark.parametrize("eta", [0.0, 0.5, 1.0, 1.5])
 @pytest.mark.parametrize("name", ["vp", "sub_vp", "ve"])
-def test_sde_has_weak_order_1_for_every_churn(name, churn):
+def test_sde_has_weak_order_1_for_every_churn(name, eta):
     process = every_family(SHAPE)[name]
     prior = GaussianPrior(torch.full((1, 1), 0.4), 0.7, Pixels())
     D, start, end = prior.denoiser(process), 0.7, 0.2
@@ -188,16 +188,16 @@ def test_sde_has_weak_order_1_for_every_churn(name, churn):
     for steps in (100, 200, 400):
         times = torch.linspace(start, end, steps + 1, dtype=torch.float64)
         gains, levels = affine(
-            lambda u, path: reverse.sde(process, D, u, times, churn, path=path), times
+            lambda u, path: reverse.sde(process, D, u, times, eta, path=path), times
         )
-        mean = reverse.sde(process, D, m1, times, 0.0) if churn == 0 else None
+        mean = reverse.sde(process, D, m1, times, 0.0) if eta == 0 else None
         variance = s1.item() ** 2
         for g, level in zip(gains, levels):
             variance = g**2 * variance + level**2
         errors.append(
             abs(variance - s0.item() ** 2) + (abs((mean - m0).item()) if mean is not None else 0)
         )
-        assert (max(np.abs(levels)) > 0) == (churn > 0)
+        assert (max(np.abs(levels)) > 0) == (eta > 0)
     assert errors[-1] < 0.03
     assert 0.85 < math.log2(errors[-2] / errors[-1]) < 1.15, errors
 
@@ -207,7 +207,7 @@ def test_sde_acts_mode_by_mode():
     prior, times = gaussian(process), torch.linspace(0.7, 0.2, 401, dtype=torch.float64)
     (m1, s1), (m0, s0) = moments(process, prior, 0.7), moments(process, prior, 0.2)
     u = torch.as_tensor(noise(SHAPE, 11))
-    found = reverse.sde(process, prior.denoiser(process), u, times, churn=0.0)
+    found = reverse.sde(process, prior.denoiser(process), u, times, eta=0.0)
     exact = m0 + process.basis.synthesise(s0 / s1 * process.basis.analyse(u - m1))
     torch.testing.assert_close(found, exact, rtol=0.02, atol=0.02)
 
@@ -363,9 +363,9 @@ def test_steps_are_those_of_the_ddpm_scheduler_of_diffusers():
 # --- inpainting ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("churn", [0.0, 1.0])
+@pytest.mark.parametrize("eta", [0.0, 1.0])
 @pytest.mark.parametrize("family", ["vp", "heat", "blurring"])
-def test_inpainting_keeps_the_known_pixels_exactly(family, churn):
+def test_inpainting_keeps_the_known_pixels_exactly(family, eta):
     process = every_family(SHAPE)[family]
     known, mask = torch.as_tensor(image((2, *SHAPE), 21)), np.zeros(SHAPE, bool)
     mask[:, :2] = True
@@ -376,7 +376,7 @@ def test_inpainting_keeps_the_known_pixels_exactly(family, churn):
         known,
         mask,
         times,
-        churn,
+        eta,
         torch.Generator().manual_seed(0),
     )
     assert found.shape == known.shape

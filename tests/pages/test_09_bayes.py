@@ -300,8 +300,8 @@ def test_a_perfect_score_of_a_training_set_returns_it():
         torch.randn(12, 28, 28, generator=generator, dtype=torch.float64),
         torch.full((2, 28, 28), 4.0).double(),
     ):
-        for churn in (0.0, 1.0):
-            found = reverse.sample(process, D, start, times, churn, generator)
+        for eta in (0.0, 1.0):
+            found = reverse.sample(process, D, start, times, eta, generator)
             gap = (found[:, None] - training).abs().amax((2, 3)).min(1).values
             assert gap.max() < 1e-6
     other = Mixture(torch.ones(120), training, 0.3, Pixels()).denoiser(
@@ -414,10 +414,10 @@ def test_variance_of_gaussian_data_after_a_sampler():
     process, prior = families.vp(), GaussianPrior(torch.zeros(1, 1), math.sqrt(0.6), Pixels())
     generator = torch.Generator().manual_seed(6)
     start = process.sample(prior.sample(60_000, generator), 1.0, generator)
-    for churn, expected in ((1.0, (0.199, 0.408, 0.545)), (0.0, (0.242, 0.484, 0.575))):
+    for eta, expected in ((1.0, (0.199, 0.408, 0.545)), (0.0, (0.242, 0.484, 0.575))):
         downs = [torch.linspace(1, 0, m + 1, dtype=torch.float64) for m in (5, 20, 100)]
         found = [
-            reverse.sample(process, prior.denoiser(process), start, down, churn, generator)
+            reverse.sample(process, prior.denoiser(process), start, down, eta, generator)
             .var()
             .item()
             for down in downs

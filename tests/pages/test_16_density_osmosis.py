@@ -255,7 +255,7 @@ CLOCK = np.concatenate([np.linspace(2.4, 0.4, 60), np.linspace(0.4, 0.0, 61)[1:]
 
 
 def way_back(eta, n=401, guidance=None, start=None):
-    """Reverse osmosis with churn η: η² times the osmosis time, guidance p^((1+η²)/η²) π^(−1/η²) unless given."""
+    """Reverse osmosis with eta η: η² times the osmosis time, guidance p^((1+η²)/η²) π^(−1/η²) unless given."""
     u, h = grid(n)
     own = lambda tau: (1 + eta**2) / eta**2 * log_vp(u, tau) + u**2 / (2 * eta**2)
     p = np.exp(log_vp(u, 2.4)) if start is None else start(u)
@@ -306,7 +306,7 @@ def test_every_churn_has_its_guidance_and_the_density_returns(eta):
     u, _ = grid(401)
     other = lambda tau: (
         2 * log_vp(u, tau) + u**2 / 2
-    )  # the guidance of churn 1 with another time factor
+    )  # the guidance of eta 1 with another time factor
     assert back_error(eta, guidance=other) > 0.03
 
 
