@@ -1,4 +1,4 @@
-"""Slow, obvious references: dense matrices built edge by edge, straight from the definitions in the book.
+"""Slow, obvious references: dense matrices built edge by edge, straight from the book.
 
 Nothing here imports `dpss`, so agreement with the library is evidence and not a tautology.
 """
@@ -30,7 +30,10 @@ def positive(shape, seed=0, contrast=100.0):
 
 
 def edges(height, width):
-    """(i, j, axis, position): neighbours i → j towards the larger index, and where `dy` or `dx` holds their drift."""
+    """(i, j, axis, position) of each pair of neighbours i → j, towards the larger index.
+
+    `dy` (axis 0) or `dx` (axis 1) holds the drift of the pair at `position`.
+    """
     found = []
     for y in range(height):
         for x in range(width):
@@ -43,7 +46,7 @@ def edges(height, width):
 
 
 def laplacian(height, width):
-    """−(sum over edges of (e_i − e_j)(e_i − e_j)ᵀ): the 5-point Laplacian with reflecting boundary."""
+    """−(sum over edges of (e_i − e_j)(e_i − e_j)ᵀ): 5-point Laplacian, reflecting boundary."""
     matrix = np.zeros((height * width, height * width))
     for i, j, _, _ in edges(height, width):
         matrix[i, j] += 1
@@ -64,7 +67,7 @@ def drift(v):
 
 
 def osmosis(dy, dx, spacing=1.0):
-    """A with A_ij = (1 − d/2)/h² and A_ji = (1 + d/2)/h² for the edge i → j, and columns that sum to 0."""
+    """A with A_ij = (1 − d/2)/h², A_ji = (1 + d/2)/h² for the edge i → j; columns sum to 0."""
     height, width = dx.shape[0], dy.shape[1]
     matrix = np.zeros((height * width, height * width))
     for i, j, axis, position in edges(height, width):

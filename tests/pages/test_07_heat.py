@@ -1,6 +1,7 @@
-"""Page 07, heat and blurring diffusion: its statements against dense matrices, SciPy, brute force and seeded draws.
+"""Page 07, heat and blurring diffusion: its statements by dense matrices, SciPy and draws.
 
-What test_families.py already holds (schedules, SDE coefficients, composition of kernels) is not repeated here.
+What test_families.py already holds (schedules, SDE coefficients, composition of kernels) is not
+repeated here.
 """
 
 import itertools
@@ -67,11 +68,11 @@ def dense_kl(m, S, n, T):
     )
 
 
-# --- H1: steps mode by mode ---------------------------------------------------------------------------------------------
+# --- H1: steps mode by mode -----------------------------------------------------------------------
 
 
 def modewise(rates, powers, name="modewise"):
-    """α = exp(−rate t), σ = 0.3 t^power, mode by mode: the ratio falls at t iff rate t + power > 0."""
+    """α = exp(−rate t), σ = 0.3 t^power: the ratio falls at t iff rate t + power > 0."""
     rates, powers = torch.as_tensor(rates), torch.as_tensor(powers)
     return Process(
         Cosines(tuple(rates.shape)), lambda t: -rates * t, lambda t: 0.3 * t**powers, name
@@ -97,7 +98,7 @@ def test_steps_mode_by_mode_are_those_of_full_matrices():
 
 
 def test_paths_of_a_process_have_the_joint_covariance_of_its_matrices(generator):
-    """Cov U_t = G_t C G_t + Σ_t and Cov(U_s, U_t) = Cov(U_s) Kᵀ, at three times, for data that are not Gaussian."""
+    """Cov U_t = G_t C G_t + Σ_t and Cov(U_s, U_t) = Cov(U_s) Kᵀ, for data that are not Gaussian."""
     shape, n, times = (2, 3), 200_000, (0.2, 0.5, 0.8)
     process, rng = modewise(eigenvalues(*shape), 1 + image(shape, 2) / 2), np.random.default_rng(0)
     mixing = rng.standard_normal((6, 6)) / 20  # weak data, so that the noise of the steps is seen
@@ -125,7 +126,10 @@ def test_paths_of_a_process_have_the_joint_covariance_of_its_matrices(generator)
 
 @given(seeds, st.floats(0.05, 0.95), st.floats(0.05, 0.95))
 def test_steps_exist_exactly_if_the_ratio_rises_in_no_mode(seed, s, t):
-    """Gains that grow and noise that fades: the decision by SNR = exp(−2 rate t) t^(−2 power) of plain NumPy, and the mode that is named."""
+    """Gains that grow and noise that fades: the decision, and the mode that is named.
+
+    The reference is SNR = exp(−2 rate t) t^(−2 power) in plain NumPy.
+    """
     s, t = sorted((s, t))
     rng = np.random.default_rng(seed)
     rates, powers = rng.uniform(-0.3, 2, (2, 3)), rng.uniform(-0.3, 2, (2, 3))
@@ -142,7 +146,7 @@ def test_steps_exist_exactly_if_the_ratio_rises_in_no_mode(seed, s, t):
 
 
 def test_noise_that_fades_under_a_blur_would_need_a_negative_variance():
-    """The mean is not blurred: Σ_t − K Σ_s Kᵀ has exactly as many negative eigenvalues as the ratio rises in modes."""
+    """The mean is not blurred: Σ_t − K Σ_s Kᵀ has a negative eigenvalue for each rising mode."""
     lam = eigenvalues(*SHAPE)
     process = Process(
         Cosines(SHAPE),
@@ -163,11 +167,11 @@ def test_noise_that_fades_under_a_blur_would_need_a_negative_variance():
         process.kernel(0.4, 0.9)
 
 
-# --- H2: heat -----------------------------------------------------------------------------------------------------------
+# --- H2: heat -------------------------------------------------------------------------------------
 
 
 def test_a_step_of_heat_is_a_blur_plus_noise_of_the_covariance_that_blur_took():
-    """U_t = T_τ U_s + ξ, ξ ~ N(0, σ²(I − T_2τ)), with the exponential of the Laplacian built edge by edge."""
+    """U_t = T_τ U_s + ξ, ξ ~ N(0, σ²(I − T_2τ)), with the Laplacian built edge by edge."""
     process, L = heat((4, 5), blur_max=3.0, sigma=0.2), laplacian(4, 5)
     for s, t in ((0.1, 0.3), (0.3, 0.35), (0.4, 1.0)):
         tau = clock(t, 3.0) - clock(s, 3.0)
@@ -221,7 +225,7 @@ def test_paths_of_heat_keep_their_mean_after_the_first_dose_and_their_noise_stay
     )
 
 
-# --- H3: continuous eigenvalues -----------------------------------------------------------------------------------------
+# --- H3: continuous eigenvalues -------------------------------------------------------------------
 
 
 def continuous_blur(shape, t):
@@ -233,7 +237,7 @@ def continuous_blur(shape, t):
 
 @pytest.mark.parametrize("n", [2, 3, 4, 7, 30])
 def test_entries_of_the_matrix_with_continuous_eigenvalues(n):
-    """The formula of the theorem off the diagonal; M from −log exp(−t M), from cosine vectors and by the library."""
+    """The theorem's formula off the diagonal; M from −log exp(−t M), cosines and the library."""
     vectors = cosine_vectors(n)
     M = vectors.T @ np.diag((math.pi * np.arange(n) / n) ** 2) @ vectors
     basis = Cosines((1, n), laplacian="continuous")
@@ -296,13 +300,13 @@ def test_continuous_eigenvalues_overshoot_a_step_and_by_no_more_than_the_bound()
     )  # the bound, which is a sum of absolute values, is generous but not idle
 
 
-# --- H4: what a little noise buys ---------------------------------------------------------------------------------------
+# --- H4: what a little noise buys -----------------------------------------------------------------
 
 
 def test_best_linear_estimate_is_the_regression_and_its_slope_is_bounded_whatever_the_blur(
     generator,
 ):
-    """Least squares on drawn pairs of data that are not Gaussian, mode by mode, against formula and Gaussian denoiser."""
+    """Least squares on drawn pairs of data that are not Gaussian, against formula and denoiser."""
     n, sigma = 100_000, 0.3
     rng = np.random.default_rng(1)
     mean, std = rng.uniform(-1, 1, SHAPE), rng.uniform(0.2, 1.5, SHAPE)
@@ -350,7 +354,7 @@ def test_best_linear_estimate_is_the_regression_and_its_slope_is_bounded_whateve
 
 
 def test_slope_of_the_way_back_is_bounded_with_noise_and_explodes_without():
-    """The largest singular value of the denoiser as a matrix, blur up to 14 pixels; σ = 0 leaves exp(λτ)."""
+    """The largest singular value of the denoiser, blur up to 14 pixels; σ = 0 leaves exp(λτ)."""
     shape, sigma = (8, 8), 0.01
     prior = GaussianPrior(torch.zeros(shape, dtype=torch.float64), 1.0, Cosines(shape))
     slopes = []
@@ -371,7 +375,10 @@ def test_slope_of_the_way_back_is_bounded_with_noise_and_explodes_without():
 
 
 def test_rounding_to_8_bits_ruins_the_inverse_of_a_blur_and_not_the_best_estimate():
-    """SciPy's transform and the library's way back: heat with σ of the rounding, prior κ/λ from another photograph."""
+    """SciPy's transform and the library's way back: heat with σ of the rounding.
+
+    The prior κ/λ comes from another photograph.
+    """
     shape = (64, 64)
     other, picture = (
         images.photograph(name)[96:160, 96:160].astype(float) for name in ("coins", "camera")
@@ -395,7 +402,7 @@ def test_rounding_to_8_bits_ruins_the_inverse_of_a_blur_and_not_the_best_estimat
     assert np.abs(exact - picture).max() < 1e-6  # without rounding the inverse works
 
 
-# --- H5: no noise -------------------------------------------------------------------------------------------------------
+# --- H5: no noise ---------------------------------------------------------------------------------
 
 
 def test_without_noise_no_divergence_changes_and_with_a_little_it_does():
@@ -426,20 +433,15 @@ def test_without_noise_entropy_falls_by_twice_the_edges_times_the_diffusion_time
     for shape in ((3, 4), (1, 6), (5, 5)):
         process, size = gaussian_scale_space(shape, t_max=0.7), shape[0] * shape[1]
         std = np.exp(image(shape))
-
-        def entropy(t):
-            return float(
-                Gaussian(
-                    torch.zeros(shape, dtype=torch.float64),
-                    process.signal(t) * torch.from_numpy(std),
-                    Cosines(shape),
-                ).entropy()
-            )
-
+        zero = torch.zeros(shape, dtype=torch.float64)
+        before, after = (
+            Gaussian(zero, process.signal(t) * torch.from_numpy(std), Cosines(shape)).entropy()
+            for t in (0.0, 1.0)
+        )
         lost = 2 * len(edges(*shape)) * 0.7
         sign, volume = np.linalg.slogdet(matrix_of(process.marginal(units(shape), 1.0)))
         assert sign == 1 and math.isclose(volume, -lost, rel_tol=1e-9)
-        assert math.isclose(entropy(1.0) - entropy(0.0), -lost, rel_tol=1e-9)
+        assert math.isclose(after - before, -lost, rel_tol=1e-9)
         law = process.marginal(torch.from_numpy(image(shape)), 0.5)
         assert (
             law.entropy() == -math.inf
@@ -449,7 +451,10 @@ def test_without_noise_entropy_falls_by_twice_the_edges_times_the_diffusion_time
 
 
 def test_from_the_flat_end_nothing_returns_but_a_function_of_the_mean():
-    """Six pictures, two of each mean: the end tells pairs apart and not their members; least squares over all maps of the end."""
+    """Six pictures, two of each mean: the end tells pairs apart and not their members.
+
+    By least squares over all maps of the end.
+    """
     rng = np.random.default_rng(3)
     pictures = rng.standard_normal((6, 3, 3))
     pictures += np.repeat([-0.5, 0.0, 0.5], 2)[:, None, None] - pictures.mean((1, 2), keepdims=True)
@@ -473,7 +478,8 @@ def test_from_the_flat_end_nothing_returns_but_a_function_of_the_mean():
         ((flat - told @ other) ** 2).sum() - least, ((told @ (other - D)) ** 2).sum(), rtol=1e-9
     )
     assert least > 0.3 * ((flat - flat.mean(0)) ** 2).sum()
-    # with noise the way back is not lost before the end, and without it not either: G is invertible at every finite blur
+    # with noise the way back is not lost before the end, and without it not either:
+    # G is invertible at every finite blur
     assert (
         np.linalg.matrix_rank(
             matrix_of(gaussian_scale_space((3, 3), t_max=1.0).marginal(units((3, 3)), 1.0))
@@ -482,7 +488,7 @@ def test_from_the_flat_end_nothing_returns_but_a_function_of_the_mean():
     )
 
 
-# --- H6: blurring diffusion and the equations ---------------------------------------------------------------------------
+# --- H6: blurring diffusion and the equations -----------------------------------------------------
 
 
 @pytest.mark.parametrize("min_gain", [0.0, 0.001, 0.5])
@@ -511,7 +517,7 @@ def test_blurring_lies_between_cosine_vp_and_faded_heat():
 
 
 def integrated(process, variance, first, last, m=1500):
-    """Gain and variance per mode from the moment equations α' = f α, (σ²)' = 2 f σ² + g², by m steps of Runge and Kutta."""
+    """Gain and variance per mode from α' = f α, (σ²)' = 2 f σ² + g², by m Runge–Kutta steps."""
     h = (last - first) / m
     f, g2 = (
         np.broadcast_to(c.numpy(), (2 * m + 1, *SHAPE))
@@ -552,7 +558,7 @@ def test_equation_of_heat_needs_the_first_dose_of_noise():
 
 
 def test_heat_in_the_image_is_diffusion_with_noise_of_the_root_of_the_laplacian():
-    """Euler–Maruyama for dU = τ' Δ U dt + σ √(2τ') (−Δ)^½ dW with dense matrices, against laws and paths of the library."""
+    """Euler–Maruyama for dU = τ' Δ U dt + σ √(2τ') (−Δ)^½ dW, dense, against laws and paths."""
     shape, n, m, sigma, blur = (1, 4), 20_000, 400, 0.5, 1.0
     L, u, rng, process = (
         laplacian(*shape),
@@ -580,11 +586,11 @@ def test_heat_in_the_image_is_diffusion_with_noise_of_the_root_of_the_laplacian(
     )
 
 
-# --- H7: the ends -------------------------------------------------------------------------------------------------------
+# --- H7: the ends ---------------------------------------------------------------------------------
 
 
 def test_heat_ends_near_one_law_per_mean_only_after_a_blur_wider_than_the_picture():
-    """KL to N(ū 1, σ² I) by full matrices, its bound for any image in [−1, 1], and the blur that exercise 6 finds."""
+    """KL to N(ū 1, σ² I) by full matrices, its bound for images in [−1, 1], exercise 6's blur."""
     for shape, blur in (((3, 4), 3.0), ((6, 2), 8.0)):
         u, size = np.sign(image(shape, 5)), shape[0] * shape[1]
         process = heat(shape, blur_max=blur, sigma=0.1)
@@ -661,11 +667,11 @@ def test_blurring_ends_exactly_in_noise_and_approaches_it_strictly():
         assert (np.diff(course) < 0).all() and abs(course[-1]) < 1e-12
 
 
-# --- H8: symmetries -----------------------------------------------------------------------------------------------------
+# --- H8: symmetries -------------------------------------------------------------------------------
 
 
 def defect(process, shape, R, t=0.4):
-    """How far R is from carrying the law from u to the law from R u: in the gain, and in the covariance."""
+    """How far R is from carrying the law from u to that from R u: in gain and in covariance."""
     G, S = matrix_of(process.marginal(units(shape), t)), covariance_of(process.noise(t), shape)
     return max(np.abs(R @ G - G @ R).max(), np.abs(R @ S @ R.T - S).max())
 
@@ -688,7 +694,7 @@ def test_permutations_that_commute_are_those_that_keep_neighbours(family, shape,
 
 
 def turned(shape, seed, together=False):
-    """A random orthogonal map inside each eigenspace of the dense Laplacian; `together`: two of the spaces mixed."""
+    """A random orthogonal map inside each eigenspace; `together`: two of the spaces mixed."""
     rates, vectors = np.linalg.eigh(-laplacian(*shape))
     places = [
         list(g) for _, g in itertools.groupby(range(len(rates)), key=lambda k: round(rates[k], 8))
@@ -724,7 +730,10 @@ def test_orthogonal_maps_commute_exactly_if_they_keep_the_eigenspaces_of_the_lap
 
 @pytest.mark.parametrize("family", [heat, blurring])
 def test_random_signs_of_the_modes_cannot_be_seen(family, generator):
-    """Signs by SciPy's transform, a state, signs back: the law of the state. Shuffled pixels instead are mixed with strangers."""
+    """Signs by SciPy's transform, a state, signs back: the law of the state.
+
+    Shuffled pixels instead are mixed with strangers.
+    """
     shape, n = (4, 5), 50_000
     signs = np.where(np.random.default_rng(5).random(shape) < 0.5, -1.0, 1.0)
     turn = lambda u: scipy.fft.idctn(

@@ -1,4 +1,4 @@
-"""Bayes' rule for diffusion processes: dense algebra, quadrature and brute force against the library, one test per claim."""
+"""Bayes' rule for diffusion processes: dense algebra, quadrature, brute force, claim by claim."""
 
 import math
 
@@ -150,7 +150,7 @@ def test_tweedie_first_and_second_order_by_finite_differences(name):
 
 
 def test_tweedie_needs_gaussian_noise():
-    """Uniform noise on [−1, 1] added to a standard normal pixel: E[U_0|u] is not u + Var(noise) (log p)'."""
+    """Uniform noise on a standard normal pixel: E[U_0|u] is not u + Var(noise) (log p)'."""
     u, x = 1.0, np.linspace(0.0, 2.0, 20001)  # U_0 lies in [u − 1, u + 1]
     mean = np.trapezoid(x * scipy.stats.norm.pdf(x), x) / np.trapezoid(scipy.stats.norm.pdf(x), x)
     slope = (scipy.stats.norm.pdf(2.0) - scipy.stats.norm.pdf(0.0)) / (
@@ -167,7 +167,7 @@ def lumps():
 
 
 def test_least_squares_finds_the_denoiser(generator):
-    """Regression on step functions of the state: the best of them is the mean of the clean values in each bin."""
+    """Regression on step functions of the state: the best is the mean of clean values in a bin."""
     process, t = families.vp(), 0.15
     clean = lumps().sample(400_000, generator)
     noisy = process.sample(clean, t, generator)
@@ -292,7 +292,7 @@ def garments(n):
 
 
 def test_a_perfect_score_of_a_training_set_returns_it():
-    """Samples of every start are training images; the transport cost of denoised states obeys the bound."""
+    """Samples of every start are training images; the cost of denoised states obeys the bound."""
     training, process = garments(120), families.vp()
     D, generator = Empirical(training).denoiser(process), torch.Generator().manual_seed(2)
     times = torch.linspace(1, 0, 41, dtype=torch.float64)
@@ -316,7 +316,8 @@ def test_a_perfect_score_of_a_training_set_returns_it():
         generator,
     )
     assert (found[:, None] - training).square().sum((2, 3)).min() > 4
-    # W_2 between what D returns and the training set, by optimal assignment: at most the error, at most Nσ²/α²
+    # W_2 between what D returns and the training set, by optimal assignment:
+    # at most the error, at most Nσ²/α²
     costs = []
     for s in (0.3, 0.42, 0.6):
         state = process.sample(training, s, generator)
@@ -335,11 +336,13 @@ def test_the_memory_tends_to_the_nearest_image_and_to_the_mean():
     training, x = garments(60), garments(61)[60]
     for process in (families.vp(), families.ve(0.01, 5e4), families.sub_vp()):
         D, fresh = Empirical(training).denoiser(process), torch.as_tensor(noise((28, 28), 14))
-        at = lambda t: D(process.signal(t) * x + process.noise(t) * fresh, t)
+        early, middle, late = (
+            D(process.signal(t) * x + process.noise(t) * fresh, t) for t in (0.01, 0.5, 1.0)
+        )
         nearest = training[(training - x).square().sum((1, 2)).argmin()]
-        torch.testing.assert_close(at(0.01), nearest, rtol=0, atol=1e-9)
-        assert (at(1.0) - training.mean(0)).abs().max() < 0.2
-        assert (at(0.5) - training.mean(0)).abs().max() > 0.2
+        torch.testing.assert_close(early, nearest, rtol=0, atol=1e-9)
+        assert (late - training.mean(0)).abs().max() < 0.2
+        assert (middle - training.mean(0)).abs().max() > 0.2
     # the weight of an image bounds the distance from it
     process, t = families.vp(), 0.5
     states = process.sample(training, t, torch.Generator().manual_seed(3))
@@ -382,7 +385,7 @@ def test_on_unseen_garments_a_memory_loses_to_wiener_at_low_noise_and_wins_at_hi
 
 
 def test_what_the_plug_in_step_loses_of_the_exact_reverse_variance():
-    """Exact law of U_s given U_t on a grid, by Bayes' rule between s and t alone, against the step of the library."""
+    """Exact law of U_s given U_t on a grid, by Bayes' rule between s and t, against the step."""
     process, s, t, state = families.vp(), 0.08, 0.16, -0.15
     x = np.linspace(-3, 3, 6001)
     alpha_s, sigma_s, alpha_t, sigma_t = (
@@ -410,7 +413,7 @@ def test_what_the_plug_in_step_loses_of_the_exact_reverse_variance():
 
 
 def test_variance_of_gaussian_data_after_a_sampler():
-    """Data of variance 0.6: numbers of the page, by runs of the sampler; and what is lost shrinks with the steps."""
+    """Data of variance 0.6: numbers of the page, by runs; what is lost shrinks with the steps."""
     process, prior = families.vp(), GaussianPrior(torch.zeros(1, 1), math.sqrt(0.6), Pixels())
     generator = torch.Generator().manual_seed(6)
     start = process.sample(prior.sample(60_000, generator), 1.0, generator)
@@ -430,7 +433,7 @@ def test_variance_of_gaussian_data_after_a_sampler():
 
 
 def test_information_is_lost_at_the_rate_of_the_least_error():
-    """A mode-wise process with two modes of different SNR and two point masses: quadrature in the plane."""
+    """A process with two modes of different SNR and two point masses: quadrature in the plane."""
     process, points = families.blurring((1, 2), 2.0), np.array([[0.9, -0.4], [-0.5, 0.7]])
     axis = np.linspace(-6, 6, 301)
     cell = (axis[1] - axis[0]) ** 2

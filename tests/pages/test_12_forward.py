@@ -1,7 +1,7 @@
 """The forward scale-space: claims F1 to F6, N1, N3, N4 by other means than on the page.
 
-The schedules are written anew in NumPy; laws are finite sets of points, mixtures or histograms, and never the library's own priors
-where the statement is about laws in general.
+The schedules are written anew in NumPy; laws are finite sets of points, mixtures or histograms, and
+never the library's own priors where the statement is about laws in general.
 """
 
 import math
@@ -148,7 +148,7 @@ def test_conditional_entropy_of_the_families_and_of_a_legal_process_that_loses_i
 
 @pytest.mark.parametrize("name", NOISY)
 def test_mutual_information_never_rises_and_is_bounded_by_log_n(name):
-    """Three values in the highest mode, by quadrature; and Gaussian data, by the mean of a log-likelihood ratio."""
+    """Three values in the highest mode, by quadrature; Gaussian data, by a mean of log ratios."""
     values, shares, mode = np.array([-0.9, 0.2, 1.0]), np.array([0.2, 0.5, 0.3]), (2, 3)
     z, cell = np.linspace(-10, 10, 4001, retstep=True)
     found = []
@@ -275,7 +275,7 @@ def test_entropy_of_the_law_rises_and_falls_as_stated():
     assert course.min() == pytest.approx(-36.2, abs=0.05) and times[
         course.argmin()
     ] == pytest.approx(0.32, abs=0.01)
-    # VP and data that are neither bounded nor Gaussian: exponential differences with variance 1.2 or 0.8
+    # VP and data neither bounded nor Gaussian: exponential differences with variance 1.2 or 0.8
     x, dx = np.linspace(-30, 30, 6001, retstep=True)
     u, du = np.linspace(-14, 14, 701, retstep=True)
     for variance in (1.2, 0.8):
@@ -287,13 +287,13 @@ def test_entropy_of_the_law_rises_and_falls_as_stated():
             course.append(-(p * np.log(p)).sum() * du - 0.5 * math.log(2 * math.pi * math.e))
         assert course[-1] / 0.01 == pytest.approx((variance - 1) / 2, rel=0.1)
         assert (np.diff(course)[-1] < 0) == (variance > 1)
-    # heat: two images that differ in a fine mode lose at most log 2, all of it; one image loses nothing
+    # heat: two images that differ in a fine mode lose at most log 2, all of it; one loses nothing
     z, cell = np.linspace(-12, 12, 6001, retstep=True)
     losses = []
     for t in (0.05, 0.2, 0.4, 0.7):
         alpha, sigma = (c[2, 3] for c in schedule("heat", t))
         centre = alpha * 0.5 / sigma
-        mixed = lambda y: 0.5 * bell(y, centre, 1) + 0.5 * bell(y, -centre, 1)
+        mixed = lambda y, centre=centre: 0.5 * bell(y, centre, 1) + 0.5 * bell(y, -centre, 1)
         y = np.concatenate([z + centre, z - centre]) if centre > 12 else z * (1 + centre / 12)
         width = cell if centre > 12 else cell * (1 + centre / 12)
         losses.append(
@@ -308,9 +308,10 @@ def test_entropy_of_the_law_rises_and_falls_as_stated():
 
 @pytest.mark.parametrize("name", NOISY)
 def test_symmetries_of_the_families_by_transition_densities(name):
-    """K(Rx, Ry) = K(x, y) for the densities of transitions between positive times, and the means for shifts."""
+    """K(Rx, Ry) = K(x, y) for the transition densities from positive times, means for shifts."""
     shape = (4, 4)
-    # a large blur would make the densities of heat's fine modes equal for all x; frozen modes have none
+    # a large blur would make the densities of heat's fine modes equal for all x;
+    # frozen modes have none
     process, (s, t) = family(name, shape), (0.2, 0.35)
     x, y = (torch.as_tensor(image(shape, seed)) for seed in (4, 5))
     cosines, rng = dpss.Cosines(shape), np.random.default_rng(6)
@@ -383,7 +384,8 @@ def test_steps_repeated_for_ever_find_the_unchanged_law():
         )
     first, second = (limit(family("blurring"), s, t) for s, t in pairs)
     assert np.abs(first - second).max() > 0.05 and not np.allclose(first, 1, atol=0.01)
-    # where they end, given an image; and given Gaussian data: mean divergence = divergence of the mean law + information
+    # where they end, given an image; and given Gaussian data:
+    # mean divergence = divergence of the mean law + information
     u = torch.as_tensor(image(SHAPE, 9))
     for name in NOISY:
         process, t = family(name), 0.6
@@ -391,25 +393,24 @@ def test_steps_repeated_for_ever_find_the_unchanged_law():
         std = np.linspace(0.3, 0.9, 12).reshape(SHAPE)
         m, v = (0.2, 0.7) if name != "ve" else (0.0, float(sigma[0, 0] ** 2))
         B = cosine_matrix(*SHAPE) if name in BLURS else np.eye(12)
-        given = lambda c: (
+        given_u, given_zero = (
             0.5 * ((alpha * c - m) ** 2 / v + sigma**2 / v - 1 - np.log(sigma**2 / v)).sum()
+            for c in ((B @ u.numpy().ravel()).reshape(SHAPE), 0.0)
         )
         end = dpss.Gaussian(
             torch.as_tensor((B.T @ np.full(12, m)).reshape(SHAPE)), math.sqrt(v), process.basis
         )
-        assert process.marginal(u, t).kl(end).item() == pytest.approx(
-            given((B @ u.numpy().ravel()).reshape(SHAPE)), rel=1e-9
-        )
+        assert process.marginal(u, t).kl(end).item() == pytest.approx(given_u, rel=1e-9)
         prior = dpss.GaussianPrior(torch.zeros(SHAPE), torch.as_tensor(std), process.basis)
         split = prior.marginal(process, t).kl(end) + measures.mutual_information(process, prior, t)
         assert split.item() == pytest.approx(
-            given(0.0) + 0.5 * (alpha**2 * std**2 / v).sum(), rel=1e-9
+            given_zero + 0.5 * (alpha**2 * std**2 / v).sum(), rel=1e-9
         )
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_weak_fokker_planck_equation_for_moments_of_any_data(name):
-    """h = cos and sin of ξ·c: the characteristic function of five points, for which everything is a finite sum."""
+    """h = cos and sin of ξ·c: the characteristic function of five points, a finite sum."""
     rng = np.random.default_rng(11)
     points, xi = rng.standard_normal((5, *SHAPE)), rng.standard_normal(SHAPE) / 3
 
@@ -421,7 +422,9 @@ def test_weak_fokker_planck_equation_for_moments_of_any_data(name):
 
     for t in (0.2, 0.55):
         f, g2 = (np.broadcast_to(x, SHAPE) for x in family(name).sde(t))
-        radial = slope(lambda x: characteristic(t, xi * np.exp(f * (x - t))), t)  # Σ f_k ξ_k ∂/∂ξ_k
+        radial = slope(
+            lambda x, t=t, f=f: characteristic(t, xi * np.exp(f * (x - t))), t
+        )  # Σ f_k ξ_k ∂/∂ξ_k
         claimed = radial - 0.5 * (g2 * xi**2).sum() * characteristic(t, xi)
         assert abs(slope(lambda s: characteristic(s, xi), t) - claimed) < 1e-6 * (
             abs(claimed) + abs(radial)
@@ -490,7 +493,8 @@ def test_rates_are_kept_and_attained():
             kl.append((np.where(p > 0, p * np.log(np.maximum(p, 1e-300) / pi), 0)).sum() * cell / a)
         assert (np.array(kl[1:]) <= kl[0] * (1 + 1e-9)).all()
         assert (kl[-1] == pytest.approx(kl[0], rel=1e-9)) == sharp
-    # W_2 of empirical laws of one mode under the step s → t, through sorted samples of both laws pushed with one noise
+    # W_2 of empirical laws of one mode under the step s → t,
+    # through sorted samples of both laws pushed with one noise
     rng = np.random.default_rng(13)
     x, y = np.sort(rng.standard_normal(4000)), np.sort(rng.exponential(size=4000))
     for name in NAMES:
@@ -519,7 +523,8 @@ def test_rates_are_kept_and_attained():
             )
         )
         assert distance <= schedule(name, 0.5)[0].max() * math.sqrt(12 + 12 * 0.9**2) * (1 + 1e-9)
-    # heat: equal means decay at the rate of the slowest mode, which data in that mode attain; unequal means do not decay
+    # heat: equal means decay at the rate of the slowest mode, which data in that mode attain;
+    # unequal means do not decay
     process, lam, steps = family("heat"), eigenvalues(*SHAPE), (0.3, 0.5, 0.8)
     slowest = np.unravel_index(np.where(lam > 0, lam, 9).argmin(), SHAPE)
     tau = lambda t: 0.5 * (BLUR * math.sin(math.pi * t / 2) ** 2) ** 2

@@ -1,7 +1,8 @@
 """The reverse scale-space: claims R1 to R6 by other means than on the page.
 
-Schedules are written anew in NumPy, laws are finite sets of points or densities of other shapes than the page's, kernels of Gaussian
-data are dense conditional covariances, and the probability flow is solved by SciPy.
+Schedules are written anew in NumPy, laws are finite sets of points or densities of other shapes
+than the page's, kernels of Gaussian data are dense conditional covariances, and the probability
+flow is solved by SciPy.
 """
 
 import math
@@ -84,12 +85,12 @@ def posterior(t, points=POINTS, shares=SHARES):
     return joint / joint.sum(0)
 
 
-# --- R1 ---------------------------------------------------------------------------------------------------------------
+# --- R1 -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("T", [0.2, 0.4, 0.7])
 def test_price_of_a_wrong_start(T):
-    """A discrete law of data: the end is a reweighting of its points, and costs no more than the start."""
+    """A discrete law of data: the end is a reweighting of its points, no dearer than the start."""
     q = 0.6 * bell(U, -0.7, 0.8) + 0.4 * bell(U, 1.0, 1.2)
     p = density(T)
     end = posterior(T) @ q * CELL  # probabilities of the four points
@@ -107,7 +108,7 @@ def test_price_of_a_wrong_start(T):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_gaussian_price_by_dense_covariances(name):
-    """Joint covariance of (U_0, U_1) in the image, conditioned; against ψ(x) and ψ(x²/(1 + 2x)), and against the library."""
+    """Joint covariance of (U_0, U_1) conditioned, against ψ(x), ψ(x²/(1 + 2x)) and the library."""
     B, T = cosine_matrix(*SHAPE), 0.8
     c, m = 0.3 + image(SHAPE, 1).ravel() ** 2, image(SHAPE, 2).ravel()
     alpha, sigma = schedule(name, T)
@@ -165,7 +166,7 @@ def test_heat_pays_the_stated_prices_and_a_wrong_start_stays_among_the_images():
 
 
 def test_a_wrong_start_draws_the_points_in_wrong_proportions():
-    """6000 ends of the library's sampler are counted; quadrature says how often each point is to come."""
+    """6000 ends of the library's sampler are counted; quadrature says how often each is to come."""
     T, n = 0.3, 6000
     expected = posterior(T) @ bell(U, 0.7, 0.36) * CELL
     assert np.abs(expected - SHARES).max() > 0.07
@@ -186,7 +187,7 @@ def test_a_wrong_start_draws_the_points_in_wrong_proportions():
     )
 
 
-# --- R2 ---------------------------------------------------------------------------------------------------------------
+# --- R2 -------------------------------------------------------------------------------------------
 
 
 def test_exact_kernels_compose_and_plug_in_kernels_do_not():
@@ -199,7 +200,7 @@ def test_exact_kernels_compose_and_plug_in_kernels_do_not():
     )  # down to time 0
 
     def plug_in(s, t):
-        (a, var_s), (b, var_t), (gain, var) = vp_pair(0.0, s), vp_pair(0.0, t), vp_pair(s, t)
+        (a, var_s), var_t, (gain, var) = vp_pair(0.0, s), vp_pair(0.0, t)[1], vp_pair(s, t)
         mean = gain * var_s / var_t * U + a * var / var_t * (POINTS @ posterior(t))
         return bell(U[:, None], mean[None, :], var_s * var / var_t)
 
@@ -229,11 +230,14 @@ def test_gaussian_kernels_are_conditional_laws_of_the_forward_pair(name):
         assert two.isclose(prior.reverse_kernel(process, r, t), rtol=1e-7, atol=1e-9)
 
 
-# --- R3 ---------------------------------------------------------------------------------------------------------------
+# --- R3 -------------------------------------------------------------------------------------------
 
 
 def test_divergence_falls_under_kernels_and_stays_under_the_flow():
-    """Four grey values as data. Kernels: grid. Flow: SciPy's solver carries points, and their spacing carries the density."""
+    """Four grey values as data. Kernels: grid.
+
+    Flow: SciPy's solver carries points, and their spacing carries the density.
+    """
     T, start = 0.4, 0.5 * bell(U, 0.8, 1.3) + 0.5 * bell(U, -1.2, 0.9)
     times = (0.39, 0.3, 0.2, 0.15, 0.12)
     values = [kl(density(T), start)] + [
@@ -298,7 +302,7 @@ def test_information_about_the_end_rises_and_about_the_start_falls():
     assert (np.diff(about_noise) < 0).all()
 
 
-# --- R4 ---------------------------------------------------------------------------------------------------------------
+# --- R4 -------------------------------------------------------------------------------------------
 
 
 SYMMETRIES = {
@@ -359,12 +363,12 @@ def test_shuffled_pixels_are_a_symmetry_of_white_noise_under_vp_but_not_under_he
     )
 
 
-# --- R5 ---------------------------------------------------------------------------------------------------------------
+# --- R5 -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_end_is_the_data_and_plug_in_chain_lacks_the_stated_variance(name):
-    """The library's sampler with its noise replaced by unit vectors: it is affine, so its law is known without drawing."""
+    """The library's sampler with unit vectors for noise: affine, its law is known without draws."""
     process = family(name, (1, 4))
     c = np.array([0.7, 0.3, 0.15, 0.08])
     prior = dpss.GaussianPrior(torch.zeros(1, 4).double(), np.sqrt(c)[None], dpss.Cosines((1, 4)))
@@ -376,7 +380,7 @@ def test_end_is_the_data_and_plug_in_chain_lacks_the_stated_variance(name):
     for t, s in zip(times[:-1], times[1:]):
         draws = []
         for fresh in (0.0, 1.0):
-            real, reverse._noise = reverse._noise, lambda m, g: fresh * ones
+            real, reverse._noise = reverse._noise, lambda m, g, fresh=fresh: fresh * ones
             try:
                 if s > 0:
                     found = reverse.sample(
@@ -420,12 +424,12 @@ def test_exact_kernels_end_in_the_data_by_whatever_times_and_plug_in_chains_come
     assert apart[0] > apart[1] > apart[2] and apart[0] > 5 * apart[2] and apart[2] < 0.06, apart
 
 
-# --- R6 ---------------------------------------------------------------------------------------------------------------
+# --- R6 -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("eta", [0.0, 0.5, 1.0, 1.6])
 def test_reverse_family_shares_its_marginals(eta):
-    """The generator of the reverse SDE on a grid, as a matrix with rates to the neighbours: p_T is carried into p_s for every η."""
+    """The reverse SDE's generator on a grid, as rates to the neighbours, carries p_T into p_s."""
     u = np.linspace(-4.5, 4.5, 451)
     h, T, s, steps = u[1] - u[0], 0.5, 0.3, 40
 
@@ -465,7 +469,7 @@ def test_reverse_family_shares_its_marginals(eta):
 @pytest.mark.parametrize("name", ["vp", "sub_vp", "ve", "blurring"])
 @pytest.mark.parametrize("eta", [0.0, 0.7, 1.0, 1.5])
 def test_gaussian_data_have_the_correlation_to_the_power_of_eta_squared(name, eta):
-    """Moment equations solved by SciPy, with f and g² as difference quotients of the schedule written here."""
+    """Moment equations solved by SciPy, with f and g² as difference quotients of the schedule."""
     c, s, t, k = 0.4, 0.3, 0.6, 3  # one mode, from t back to s
 
     def v(x):
@@ -535,7 +539,10 @@ def test_short_step_of_the_sampler_has_the_drift_of_the_reverse_family(eta):
 
 
 def test_kl_falls_at_the_stated_rate():
-    """Two Gaussian images under the flow of moments of blurring's reverse SDE, with correlated wrong start: dense linear algebra."""
+    """Two Gaussian images under the flow of moments of blurring's reverse SDE.
+
+    With correlated wrong start: dense linear algebra.
+    """
     B, eta, T = cosine_matrix(*SHAPE), 0.8, 0.5
     c = 0.3 + image(SHAPE, 15).ravel() ** 2
     v = lambda t: schedule("blurring", t)[0] ** 2 * c + schedule("blurring", t)[1] ** 2

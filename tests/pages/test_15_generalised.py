@@ -1,6 +1,7 @@
-"""Generalised scale-spaces: Theorem 1, families as designs, equal ratios, exact conditions of the certificate, the osmotic basis.
+"""Generalised scale-spaces: Theorem 1, designs, equal ratios, the certificate, the osmotic basis.
 
-Everything is compared with dense matrices in the image, with brute force over data, or with formulas typed in anew.
+Everything is compared with dense matrices in the image, with brute force over data, or with
+formulas typed in anew.
 """
 
 import itertools
@@ -55,7 +56,7 @@ def dense(process, B, t):
     return inverse @ np.diag(alpha) @ B, inverse @ np.diag(sigma**2) @ inverse.T
 
 
-def knots(process_shape, values):
+def knots(values):
     """t ↦ values interpolated linearly between 0, ¼, ½, ¾, 1: `values` (5, H, W)."""
     values = torch.as_tensor(values)
 
@@ -68,7 +69,10 @@ def knots(process_shape, values):
 
 
 def random_design(seed, rising, shape=(2, 3)):
-    """A random basis, gains that go up and down, and log SNR that falls in every mode, or rises in one of them between ½ and ¾."""
+    """A random basis, and gains that go up and down.
+
+    log SNR falls in every mode, or rises in one of them between ½ and ¾.
+    """
     rng = np.random.default_rng(seed)
     left, right = (np.linalg.qr(rng.standard_normal((6, 6)))[0] for _ in range(2))
     B = left @ np.diag(rng.uniform(0.5, 2, 6)) @ right  # not orthonormal, and well conditioned
@@ -79,7 +83,7 @@ def random_design(seed, rising, shape=(2, 3)):
     if rising:
         fall[3:, mode[0], mode[1]] += fall[2, mode[0], mode[1]] - fall[3, mode[0], mode[1]] + 0.5
     log_signal = np.concatenate([np.zeros((1, *shape)), rng.normal(0, 1, (4, *shape))])
-    gain, ell = knots(shape, log_signal), knots(shape, fall)
+    gain, ell = knots(log_signal), knots(fall)
     process = dpss.Process(
         Dense(B, shape),
         gain,
@@ -89,7 +93,7 @@ def random_design(seed, rising, shape=(2, 3)):
     return process, B, mode
 
 
-# --- T1 ---------------------------------------------------------------------------------------------------------------
+# --- T1 -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -124,7 +128,10 @@ def test_a_design_is_a_markov_process_iff_no_ratio_rises(seed):
 
 
 def test_two_starts_in_one_mode_are_told_apart_by_half_the_ratio():
-    """The divergence behind the proof, in the image and with the library's laws, in every kind of family; it falls, or the design is refused."""
+    """The divergence behind the proof, in the image and with the library's laws.
+
+    In every kind of family it falls, or the design is refused.
+    """
     process, B, mode = random_design(7, rising=True)
     unit = torch.zeros(2, 3, dtype=torch.float64)
     unit[mode] = 1.3
@@ -193,7 +200,7 @@ def test_the_past_minimum_of_the_ratios_mends_a_refused_design():
         raised.kernel(0.58, 0.62)
 
 
-# --- T2 ---------------------------------------------------------------------------------------------------------------
+# --- T2 -------------------------------------------------------------------------------------------
 
 
 def test_every_family_is_the_design_of_the_table():
@@ -280,11 +287,11 @@ def test_blurring_lies_between_cosine_vp_and_heat():
         )
 
 
-# --- T3 ---------------------------------------------------------------------------------------------------------------
+# --- T3 -------------------------------------------------------------------------------------------
 
 
 def joint(process, B, times):
-    """Mean map and covariance of (U_{t_1}, …, U_{t_n}) given U_0, as dense matrices, from the library's kernels."""
+    """Mean map and covariance of (U_{t_1}, …, U_{t_n}) given U_0, dense, from the kernels."""
     inverse, size = np.linalg.inv(B), len(B)
     means, blocks = [], np.zeros((len(times) * size,) * 2)
     for i, s in enumerate(times):
@@ -313,7 +320,7 @@ def test_equal_ratios_make_one_process_up_to_a_linear_map(seed):
         0.2, 5, (5, 2, 3)
     )  # other units, any function of time
     units[0] = 1
-    factor = knots((2, 3), np.log(units))
+    factor = knots(np.log(units))
     other = dpss.Process(
         process.basis,
         lambda t: process.log_signal(t[..., 0, 0]) + factor(t),
@@ -345,7 +352,7 @@ def test_sub_vp_is_vp_at_the_times_of_equal_ratios():
     vp, sub = dpss.vp(), dpss.sub_vp()
     steps = []
     for t in (0.1, 0.4, 0.7):
-        late = brentq(lambda x: float(sub.log_snr(x) - vp.log_snr(t)), 1e-4, 1)
+        late = brentq(lambda x, t=t: float(sub.log_snr(x) - vp.log_snr(t)), 1e-4, 1)
         steps.append((t, late, float(sub.signal(late) / vp.signal(t))))
     assert abs(steps[0][1] - steps[0][0]) > 0.02 and steps[0][2] < 0.9  # other times, other units
     for (s, s_late, c), (t, t_late, d) in itertools.combinations(steps, 2):
@@ -379,7 +386,7 @@ def test_denoisers_of_one_process_in_two_units_agree():
     assert not certify(blur, shape).holds("kl to normal")
 
 
-# --- T4 ---------------------------------------------------------------------------------------------------------------
+# --- T4 -------------------------------------------------------------------------------------------
 
 TIMES = torch.linspace(0, 1, 21, dtype=torch.float64)
 
@@ -403,7 +410,7 @@ def rises(course, slack=1e-8):
 
 @pytest.mark.parametrize("rising", [False, True])
 def test_each_row_of_the_certificate_holds_exactly_under_its_condition(rising):
-    """Information, divergence and entropy by dense covariances and random Gaussian data, against the verdict."""
+    """Information, divergence and entropy by dense covariances and random data, and the verdict."""
     for seed in range(4):
         process, B, mode = random_design(20 + seed, rising)
         process_rows = certify(process, (2, 3), TIMES)
@@ -455,7 +462,7 @@ def test_ratio_and_entropy_conditions_are_independent():
 
 
 def test_the_normal_law_stays_exactly_under_the_matrix_condition():
-    """Orthonormal: α² + σ² = 1. Otherwise diag(α) M diag(α) + diag(σ²) = M, which freezes coupled modes."""
+    """Orthonormal: α² + σ² = 1. Else diag(α) M diag(α) + diag(σ²) = M freezes coupled modes."""
     B = np.array([[1.0, 0, 0], [1, 1, 0], [0, 0, 2]])
     third = torch.tensor([[0.0, 0, 1]], dtype=torch.float64)
     cases = {
@@ -549,7 +556,8 @@ def test_symmetry_rows_by_trying_all_permutations(kind):
     )
     some = list(itertools.permutations(range(n)))[:: 1 if n == 4 else 5000]
     everyone = all(
-        commutes(shape, G, S, lambda u: u.ravel()[list(order)].reshape(shape)) for order in some
+        commutes(shape, G, S, lambda u, order=order: u.ravel()[list(order)].reshape(shape))
+        for order in some
     )
     assert rows.holds("permutations") == everyone == (kind in ("all alike", "mean apart"))
     assert rows.holds("sign")
@@ -563,7 +571,7 @@ def test_a_certificate_is_blind_between_its_times():
     assert not rows.holds("markov") and rows.rows[1].defect > 5
 
 
-# --- T5 ---------------------------------------------------------------------------------------------------------------
+# --- T5 -------------------------------------------------------------------------------------------
 
 GUIDANCE = reference.positive((3, 4), 5, 8.0)
 V = GUIDANCE / GUIDANCE.mean()
