@@ -14,12 +14,16 @@ import scipy.linalg
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from matrices import asymmetry, gain_and_covariance, matrix, units
 from reference import (
+    blur_time,
+    cosine_covariance,
     cosine_matrix,
     cosine_vectors,
     edges,
     eigenvalues,
     image,
+    kl_normal,
     laplacian,
     noise,
     seeds,
@@ -33,39 +37,6 @@ from dpss.priors import GaussianPrior
 from dpss.processes import Process
 
 SHAPE = (3, 4)
-
-
-def units(shape):
-    """All images with a single 1."""
-    size = shape[0] * shape[1]
-    return torch.eye(size, dtype=torch.float64).reshape(size, *shape)
-
-
-def matrix_of(law):
-    """The matrix that carries u to the mean of the law from u, given the law from `units`."""
-    return np.asarray(law.mean).reshape(len(law.mean), -1).T
-
-
-def covariance_of(std, shape):
-    """Bᵀ diag(std²) B with the reference's cosines."""
-    B = cosine_matrix(*shape)
-    return B.T @ np.diag(np.broadcast_to(np.asarray(std), shape).ravel() ** 2) @ B
-
-
-def clock(t, blur):
-    return 0.5 * (blur * math.sin(math.pi * t / 2) ** 2) ** 2
-
-
-def dense_kl(m, S, n, T):
-    """KL of two Gaussians on vectors, from their means and full covariances."""
-    gap = n - m
-    return 0.5 * (
-        np.trace(np.linalg.solve(T, S))
-        - len(m)
-        + gap @ np.linalg.solve(T, gap)
-        + np.linalg.slogdet(T)[1]
-        - np.linalg.slogdet(S)[1]
-    )
 
 
 # --- H1: steps mode by mode -----------------------------------------------------------------------
@@ -85,15 +56,18 @@ def test_steps_mode_by_mode_are_those_of_full_matrices():
     process, B = modewise(rates, 1 + image(SHAPE, 2) / 2), cosine_matrix(*SHAPE)
     for s, t in ((0.1, 0.2), (0.3, 0.9)):
         (G_s, S_s), (G_t, S_t) = (
-            (matrix_of(process.marginal(units(SHAPE), r)), covariance_of(process.noise(r), SHAPE))
+            (
+                matrix(process.marginal(units(SHAPE), r).mean),
+                cosine_covariance(process.noise(r), SHAPE),
+            )
             for r in (s, t)
         )
         np.testing.assert_allclose(G_t, B.T @ np.diag(np.exp(-rates * t).ravel()) @ B, atol=1e-12)
         kernel = process.kernel(s, t)
-        K = matrix_of(kernel(units(SHAPE)))
+        K = matrix(kernel(units(SHAPE)).mean)
         np.testing.assert_allclose(K, G_t @ np.linalg.inv(G_s), atol=1e-12)
         np.testing.assert_allclose(
-            covariance_of(kernel.std, SHAPE), S_t - K @ S_s @ K.T, atol=1e-12
+            cosine_covariance(kernel.std, SHAPE), S_t - K @ S_s @ K.T, atol=1e-12
         )
 
 
@@ -110,9 +84,10 @@ def test_paths_of_a_process_have_the_joint_covariance_of_its_matrices(generator)
         .transpose(0, 2, 1)
         .reshape(18, n)
     )
-    G = [matrix_of(process.marginal(units(shape), t)) for t in times]
+    G = [matrix(process.marginal(units(shape), t).mean) for t in times]
     C = [
-        g @ mixing @ mixing.T @ g + covariance_of(process.noise(t), shape) for g, t in zip(G, times)
+        g @ mixing @ mixing.T @ g + cosine_covariance(process.noise(t), shape)
+        for g, t in zip(G, times)
     ]
     blocks = [[C[min(i, j)] for j in range(3)] for i in range(3)]
     for i, j in itertools.combinations(range(3), 2):
@@ -154,12 +129,12 @@ def test_noise_that_fades_under_a_blur_would_need_a_negative_variance():
         lambda t: 0.1 * (1 - t / 2) * (t > 0),
         "fading",
     )
-    K = matrix_of(process.marginal(units(SHAPE), 0.9)) @ np.linalg.inv(
-        matrix_of(process.marginal(units(SHAPE), 0.4))
+    K = matrix(process.marginal(units(SHAPE), 0.9).mean) @ np.linalg.inv(
+        matrix(process.marginal(units(SHAPE), 0.4).mean)
     )
     needed = (
-        covariance_of(process.noise(0.9), SHAPE)
-        - K @ covariance_of(process.noise(0.4), SHAPE) @ K.T
+        cosine_covariance(process.noise(0.9), SHAPE)
+        - K @ cosine_covariance(process.noise(0.4), SHAPE) @ K.T
     )
     spectrum = np.linalg.eigvalsh(needed)
     assert spectrum[0] < -0.001 and (spectrum < 0).sum() == 2
@@ -174,13 +149,13 @@ def test_a_step_of_heat_is_a_blur_plus_noise_of_the_covariance_that_blur_took():
     """U_t = T_τ U_s + ξ, ξ ~ N(0, σ²(I − T_2τ)), with the Laplacian built edge by edge."""
     process, L = heat((4, 5), blur_max=3.0, sigma=0.2), laplacian(4, 5)
     for s, t in ((0.1, 0.3), (0.3, 0.35), (0.4, 1.0)):
-        tau = clock(t, 3.0) - clock(s, 3.0)
+        tau = blur_time(t, 3.0) - blur_time(s, 3.0)
         kernel = process.kernel(s, t)
         np.testing.assert_allclose(
-            matrix_of(kernel(units((4, 5)))), scipy.linalg.expm(tau * L), atol=1e-12
+            matrix(kernel(units((4, 5))).mean), scipy.linalg.expm(tau * L), atol=1e-12
         )
         np.testing.assert_allclose(
-            covariance_of(kernel.std, (4, 5)),
+            cosine_covariance(kernel.std, (4, 5)),
             0.04 * (np.eye(20) - scipy.linalg.expm(2 * tau * L)),
             atol=1e-13,
         )
@@ -210,7 +185,7 @@ def test_paths_of_heat_keep_their_mean_after_the_first_dose_and_their_noise_stay
     for t, state in zip(times, path):
         np.testing.assert_allclose(
             state.mean(0),
-            scipy.linalg.expm(clock(t, 2.0) * L) @ u.ravel(),
+            scipy.linalg.expm(blur_time(t, 2.0) * L) @ u.ravel(),
             atol=5 * 0.1 / math.sqrt(n),
         )
         np.testing.assert_allclose(
@@ -220,7 +195,7 @@ def test_paths_of_heat_keep_their_mean_after_the_first_dose_and_their_noise_stay
     joint = (path[1] - path[1].mean(0)).T @ (path[4] - path[4].mean(0)) / n
     np.testing.assert_allclose(
         joint,
-        0.01 * scipy.linalg.expm((clock(0.8, 2.0) - clock(0.4, 2.0)) * L),
+        0.01 * scipy.linalg.expm((blur_time(0.8, 2.0) - blur_time(0.4, 2.0)) * L),
         atol=5 * 0.01 * math.sqrt(2 / n),
     )
 
@@ -230,8 +205,10 @@ def test_paths_of_heat_keep_their_mean_after_the_first_dose_and_their_noise_stay
 
 def continuous_blur(shape, t):
     """exp(−t M) as the library's heat computes it: largest blur √(2t), at the end of time."""
-    return matrix_of(
-        heat(shape, blur_max=math.sqrt(2 * t), laplacian="continuous").marginal(units(shape), 1.0)
+    return matrix(
+        heat(shape, blur_max=math.sqrt(2 * t), laplacian="continuous")
+        .marginal(units(shape), 1.0)
+        .mean
     )
 
 
@@ -268,7 +245,7 @@ def test_continuous_eigenvalues_make_negative_entries_exactly_on_grids_with_a_si
     for t in (0.01, 0.05, 0.1):
         broken, proper = (
             continuous_blur(shape, t),
-            matrix_of(heat(shape, blur_max=math.sqrt(2 * t)).marginal(units(shape), 1.0)),
+            matrix(heat(shape, blur_max=math.sqrt(2 * t)).marginal(units(shape), 1.0).mean),
         )
         np.testing.assert_allclose([broken.sum(0), broken.sum(1)], 1, atol=1e-12)
         assert (broken.min() < -1e-3) == (max(shape) >= 3)
@@ -364,7 +341,7 @@ def test_slope_of_the_way_back_is_bounded_with_noise_and_explodes_without():
     assert max(slopes) <= 0.5 / sigma + 1e-9 and max(slopes) > 0.3 / sigma
     inverse = [
         np.linalg.norm(
-            np.linalg.inv(matrix_of(heat(shape, blur_max=blur).marginal(units(shape), 1.0))), 2
+            np.linalg.inv(matrix(heat(shape, blur_max=blur).marginal(units(shape), 1.0).mean)), 2
         )
         for blur in (0.5, 1.0, 2.0)
     ]
@@ -412,7 +389,7 @@ def test_without_noise_no_divergence_changes_and_with_a_little_it_does():
     (m, S), (n, T) = (
         (rng.standard_normal(9), np.cov(rng.standard_normal((9, 30)))) for _ in range(2)
     )
-    start = dense_kl(m, S, n, T)
+    start = kl_normal(m, S, n, T)
     for t, left in ((0.3, 0.95), (1.0, 0.5)):
         cold, warm = (
             gaussian_scale_space(shape, t_max=0.5),
@@ -421,10 +398,10 @@ def test_without_noise_no_divergence_changes_and_with_a_little_it_does():
         found = []
         for process in (cold, warm):
             G, extra = (
-                matrix_of(process.marginal(units(shape), t)),
-                covariance_of(process.noise(t), shape),
+                matrix(process.marginal(units(shape), t).mean),
+                cosine_covariance(process.noise(t), shape),
             )
-            found.append(dense_kl(G @ m, G @ S @ G.T + extra, G @ n, G @ T @ G.T + extra))
+            found.append(kl_normal(G @ m, G @ S @ G.T + extra, G @ n, G @ T @ G.T + extra))
         assert abs(found[0] / start - 1) < 1e-8
         assert found[1] < left * start
 
@@ -439,7 +416,7 @@ def test_without_noise_entropy_falls_by_twice_the_edges_times_the_diffusion_time
             for t in (0.0, 1.0)
         )
         lost = 2 * len(edges(*shape)) * 0.7
-        sign, volume = np.linalg.slogdet(matrix_of(process.marginal(units(shape), 1.0)))
+        sign, volume = np.linalg.slogdet(matrix(process.marginal(units(shape), 1.0).mean))
         assert sign == 1 and math.isclose(volume, -lost, rel_tol=1e-9)
         assert math.isclose(after - before, -lost, rel_tol=1e-9)
         law = process.marginal(torch.from_numpy(image(shape)), 0.5)
@@ -482,7 +459,7 @@ def test_from_the_flat_end_nothing_returns_but_a_function_of_the_mean():
     # G is invertible at every finite blur
     assert (
         np.linalg.matrix_rank(
-            matrix_of(gaussian_scale_space((3, 3), t_max=1.0).marginal(units((3, 3)), 1.0))
+            matrix(gaussian_scale_space((3, 3), t_max=1.0).marginal(units((3, 3)), 1.0).mean)
         )
         == 9
     )
@@ -508,9 +485,11 @@ def test_blurring_lies_between_cosine_vp_and_faded_heat():
             gap = fade - process.signal(t).numpy()
             assert gap.min() >= -1e-15 and gap.max() <= min(1 - min_gain, 4 * blur**2) + 1e-15
             G = fade * (
-                (1 - min_gain) * scipy.linalg.expm(clock(t, blur) * L) + min_gain * np.eye(12)
+                (1 - min_gain) * scipy.linalg.expm(blur_time(t, blur) * L) + min_gain * np.eye(12)
             )
-            np.testing.assert_allclose(matrix_of(process.marginal(units(SHAPE), t)), G, atol=1e-13)
+            np.testing.assert_allclose(
+                matrix(process.marginal(units(SHAPE), t).mean), G, atol=1e-13
+            )
             assert math.isclose(
                 float(process.noise(t).max()), math.sin(math.pi * t / 2), rel_tol=1e-12
             )
@@ -582,7 +561,7 @@ def test_heat_in_the_image_is_diffusion_with_noise_of_the_root_of_the_laplacian(
     law = process.marginal(torch.from_numpy(u.reshape(shape)), 1.0)
     np.testing.assert_allclose(U.mean(0), law.mean.numpy()[0], atol=5 * sigma / math.sqrt(n))
     np.testing.assert_allclose(
-        np.cov(U.T), covariance_of(law.std, shape), atol=5 * sigma**2 * math.sqrt(2 / n)
+        np.cov(U.T), cosine_covariance(law.std, shape), atol=5 * sigma**2 * math.sqrt(2 / n)
     )
 
 
@@ -596,7 +575,7 @@ def test_heat_ends_near_one_law_per_mean_only_after_a_blur_wider_than_the_pictur
         process = heat(shape, blur_max=blur, sigma=0.1)
         rest = np.full(size, u.mean())
         blurred = scipy.linalg.expm(blur**2 / 2 * laplacian(*shape)) @ u.ravel()
-        expected = dense_kl(blurred, 0.01 * np.eye(size), rest, 0.01 * np.eye(size))
+        expected = kl_normal(blurred, 0.01 * np.eye(size), rest, 0.01 * np.eye(size))
         found = float(
             process.marginal(torch.from_numpy(u), 1.0).kl(
                 Gaussian(torch.from_numpy(rest.reshape(shape)), 0.1, Cosines(shape))
@@ -623,11 +602,11 @@ def test_every_mean_has_its_steady_law_and_two_of_them_never_meet():
     shape, process = (3, 4), heat((3, 4), blur_max=200.0, sigma=0.1)
     for s, t in ((0.05, 0.1), (0.02, 1.0)):
         kernel = process.kernel(s, t)
-        K = matrix_of(kernel(units(shape)))
+        K = matrix(kernel(units(shape)).mean)
         for m in (-0.7, 0.0, 1.3):
             np.testing.assert_allclose(K @ np.full(12, m), m, atol=1e-12)
         np.testing.assert_allclose(
-            0.01 * K @ K.T + covariance_of(kernel.std, shape), 0.01 * np.eye(12), atol=1e-13
+            0.01 * K @ K.T + cosine_covariance(kernel.std, shape), 0.01 * np.eye(12), atol=1e-13
         )
     u, other = torch.from_numpy(image(shape, 6)), torch.from_numpy(image(shape, 7))
     least = 12 * float(u.mean() - other.mean()) ** 2 / 0.02
@@ -649,11 +628,11 @@ def test_blurring_ends_exactly_in_noise_and_approaches_it_strictly():
         assert (end.mean == 0).all() and (end.std == 1).all()
         course = []
         for t in (0.1, 0.3, 0.5, 0.8, 0.95, 1.0):
-            G = matrix_of(process.marginal(units(shape), t))
+            G = matrix(process.marginal(units(shape), t).mean)
             course.append(
-                dense_kl(
+                kl_normal(
                     G @ u.numpy().ravel(),
-                    covariance_of(process.noise(t), shape),
+                    cosine_covariance(process.noise(t), shape),
                     np.zeros(12),
                     np.eye(12),
                 )
@@ -670,24 +649,18 @@ def test_blurring_ends_exactly_in_noise_and_approaches_it_strictly():
 # --- H8: symmetries -------------------------------------------------------------------------------
 
 
-def defect(process, shape, R, t=0.4):
-    """How far R is from carrying the law from u to that from R u: in gain and in covariance."""
-    G, S = matrix_of(process.marginal(units(shape), t)), covariance_of(process.noise(t), shape)
-    return max(np.abs(R @ G - G @ R).max(), np.abs(R @ S @ R.T - S).max())
-
-
 @pytest.mark.parametrize("family", [heat, blurring])
 @pytest.mark.parametrize(
     "shape, expected", [((2, 3), 4), ((2, 2), 8), ((1, 4), 2), ((1, 1), 1), ((5, 1), 2)]
 )
 def test_permutations_that_commute_are_those_that_keep_neighbours(family, shape, expected):
     """All permutations, decided on the list of edges and by the matrices of the process."""
-    process, size = family(shape, blur_max=1.0), shape[0] * shape[1]
+    law, size = gain_and_covariance(family(shape, blur_max=1.0), 0.4, shape), shape[0] * shape[1]
     pairs = {frozenset(edge[:2]) for edge in edges(*shape)}
     found = 0
     for order in itertools.permutations(range(size)):
         keeps = {frozenset((order[i], order[j])) for i, j in pairs} == pairs
-        gap = defect(process, shape, np.eye(size)[list(order)])
+        gap = asymmetry(*law, np.eye(size)[list(order)])
         assert gap < 1e-12 if keeps else gap > 0.01
         found += keeps
     assert found == expected
@@ -712,20 +685,22 @@ def turned(shape, seed, together=False):
 @pytest.mark.parametrize("family", [heat, blurring])
 def test_orthogonal_maps_commute_exactly_if_they_keep_the_eigenspaces_of_the_laplacian(family):
     shape = (4, 4)
-    process = family(shape, blur_max=1.0)
+    law, continuous = (
+        gain_and_covariance(family(shape, blur_max=1.0, laplacian=kind), 0.4, shape)
+        for kind in ("discrete", "continuous")
+    )
     for seed in range(3):
         R = turned(shape, seed)
-        assert defect(process, shape, R) < 1e-12
+        assert asymmetry(*law, R) < 1e-12
         assert np.minimum(np.abs(R), np.abs(R - 1)).max() > 0.1  # no permutation
-        assert defect(process, shape, turned(shape, seed, together=True)) > 0.01
+        assert asymmetry(*law, turned(shape, seed, together=True)) > 0.01
         # eigenvalues of the continuum split the modes (1, 3), (2, 2), (3, 1)
-        assert defect(family(shape, blur_max=1.0, laplacian="continuous"), shape, R) > 1e-3
-    assert defect(process, shape, -np.eye(16)) < 1e-15
-    assert defect(process, shape, np.diag(np.r_[2.0, np.ones(15)])) > 1e-3
+        assert asymmetry(*continuous, R) > 1e-3
+    assert asymmetry(*law, -np.eye(16)) < 1e-15
+    assert asymmetry(*law, np.diag(np.r_[2.0, np.ones(15)])) > 1e-3
     stretched = 2 * np.eye(16)  # commutes with the Laplacian, but does not keep lengths
-    assert (
-        np.abs(defect(process, shape, stretched) - 3 * float(process.noise(0.4).max()) ** 2) < 1e-12
-    )
+    level = float(family(shape, blur_max=1.0).noise(0.4).max())
+    assert np.abs(asymmetry(*law, stretched) - 3 * level**2) < 1e-12
 
 
 @pytest.mark.parametrize("family", [heat, blurring])

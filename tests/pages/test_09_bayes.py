@@ -7,7 +7,9 @@ import pytest
 import scipy.optimize
 import scipy.stats
 import torch
-from reference import image, noise, positive
+from catalogue import mild
+from matrices import covariance, gain_and_covariance, matrix, units
+from reference import image, noise
 
 from dpss import families, images, reverse
 from dpss.bases import Cosines, Pixels
@@ -17,56 +19,32 @@ SHAPE = (2, 3)
 N = SHAPE[0] * SHAPE[1]
 
 
-def every_family():
-    return {
-        "vp": families.vp(),
-        "sub_vp": families.sub_vp(),
-        "ve": families.ve(0.1, 5.0),
-        "heat": families.heat(SHAPE, 1.5, sigma=0.3),
-        "blurring": families.blurring(SHAPE, 1.5),
-        "osmotic": families.osmotic(positive(SHAPE, 4, 5.0), 1.0, 0.3),
-    }
-
-
-NAMES = list(every_family())
-
-
-def dense(process, t):
-    """Gain matrix and noise covariance of U_t given U_0, in pixels, and B⁻¹."""
-    unit = torch.eye(N, dtype=torch.float64).reshape(N, *SHAPE)
-    inverse = process.basis.synthesise(unit).reshape(N, N).T.numpy()
-    alpha, sigma = (
-        np.broadcast_to(c.numpy(), SHAPE).ravel() for c in (process.signal(t), process.noise(t))
-    )
-    return (
-        inverse @ np.diag(alpha) @ np.linalg.inv(inverse),
-        inverse @ np.diag(sigma**2) @ inverse.T,
-        inverse,
-    )
+NAMES = ("vp", "sub_vp", "ve", "heat", "blurring", "osmotic")
 
 
 def tensor(array):
     return torch.as_tensor(np.asarray(array, dtype=np.float64))
 
 
-# --- D1
+# --- D1 -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_one_step_back_given_both_ends_and_the_chain_read_backwards(name):
     """Conditioning of the joint Gaussian of (U_r, U_s, U_t), full matrices in pixels."""
-    process, (r, s, t) = every_family()[name], (0.15, 0.35, 0.7)
+    process, (r, s, t) = mild(name, SHAPE), (0.15, 0.35, 0.7)
     u0, ut = image(SHAPE, 1), noise(SHAPE, 2)
-    (Gr, Sr, _), (Gs, Ss, inverse), (Gt, St, _) = (dense(process, x) for x in (r, s, t))
+    (Gr, Sr), (Gs, Ss), (Gt, St) = (gain_and_covariance(process, x, SHAPE) for x in (r, s, t))
     step, early = Gt @ np.linalg.inv(Gs), Gs @ np.linalg.inv(Gr)  # gains of the forward chain
     across = Ss @ step.T  # Cov(U_s, U_t | u_0)
     mean = Gs @ u0.ravel() + across @ np.linalg.solve(St, ut.ravel() - Gt @ u0.ravel())
-    covariance = Ss - across @ np.linalg.solve(St, across.T)
     law = process.posterior(u0, ut, s, t)
     np.testing.assert_allclose(law.mean.numpy().ravel(), mean, rtol=1e-7, atol=1e-8)
-    spread = np.broadcast_to(law.std.numpy(), SHAPE).ravel()
     np.testing.assert_allclose(
-        inverse @ np.diag(spread**2) @ inverse.T, covariance, rtol=1e-6, atol=1e-8
+        covariance(process.basis, law.std, SHAPE),
+        Ss - across @ np.linalg.solve(St, across.T),
+        rtol=1e-6,
+        atol=1e-8,
     )
     # backwards Markov: given U_s, nothing of U_t helps to predict U_r (data of covariance C)
     C = np.cov(noise((N, 40), 3))
@@ -97,14 +75,15 @@ def test_a_path_has_the_law_of_the_step_back(generator):
     assert z.std() > 1.05 or z.std() < 0.95
 
 
-# --- D2
+# --- D2 -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_tweedie_first_and_second_order_by_finite_differences(name):
     """log p_t of five images by a sum of dense Gaussians, differentiated by central differences."""
-    process, t, data = every_family()[name], 0.55, image((5, *SHAPE), 6)
-    G, S, inverse = dense(process, t)
+    process, t, data = mild(name, SHAPE), 0.55, image((5, *SHAPE), 6)
+    G, S = gain_and_covariance(process, t, SHAPE)
+    inverse = matrix(process.basis.synthesise(units(SHAPE)))
     B = np.linalg.inv(inverse)
 
     def log_p(u):
@@ -129,8 +108,8 @@ def test_tweedie_first_and_second_order_by_finite_differences(name):
     fit = np.array([scipy.stats.multivariate_normal(G @ x.ravel(), S).logpdf(u) for x in data])
     weight = np.exp(fit - np.logaddexp.reduce(fit))
     modes = data.reshape(5, N) @ B.T
-    covariance = (modes - weight @ modes).T @ (weight[:, None] * (modes - weight @ modes))
-    assert np.abs(covariance).max() > 1e-3
+    spread = (modes - weight @ modes).T @ (weight[:, None] * (modes - weight @ modes))
+    assert np.abs(spread).max() > 1e-3
     columns = [inverse @ (h * e / np.abs(inverse @ e).max()) for e in np.eye(N)]
     sizes = [h / np.abs(inverse @ e).max() for e in np.eye(N)]
     jacobian = np.stack(
@@ -145,7 +124,7 @@ def test_tweedie_first_and_second_order_by_finite_differences(name):
         1,
     )
     np.testing.assert_allclose(
-        jacobian * sigma**2 / alpha, covariance, rtol=1e-4, atol=1e-4 * np.abs(covariance).max()
+        jacobian * sigma**2 / alpha, spread, rtol=1e-4, atol=1e-4 * np.abs(spread).max()
     )
 
 
@@ -159,7 +138,7 @@ def test_tweedie_needs_gaussian_noise():
     assert abs(mean - (u + slope / 3)) > 0.02
 
 
-# --- D3
+# --- D3 -------------------------------------------------------------------------------------------
 
 
 def lumps():
@@ -206,17 +185,17 @@ def test_the_best_line_per_mode_is_the_wiener_filter_of_the_clothes():
         assert error(basis.synthesise(filtered) + clothes.mean(0)) > 1.005 * best
 
 
-# --- D4
+# --- D4 -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_wiener_filter_and_gaussian_step_back(name):
     """Dense conditioning in pixels: mean of U_0, and mean and covariance of U_s, given U_t."""
-    process, (s, t) = every_family()[name], (0.3, 0.65)
+    process, (s, t) = mild(name, SHAPE), (0.3, 0.65)
     m, std, u = image(SHAPE, 8), 0.4 + image(SHAPE, 9) ** 2, noise(SHAPE, 10)
     prior = GaussianPrior(m, std, process.basis)
-    (Gs, Ss, inverse), (Gt, St, _) = dense(process, s), dense(process, t)
-    C = inverse @ np.diag(std.ravel() ** 2) @ inverse.T
+    (Gs, Ss), (Gt, St) = (gain_and_covariance(process, x, SHAPE) for x in (s, t))
+    C = covariance(process.basis, std, SHAPE)
     Vs, Vt, step = Gs @ C @ Gs.T + Ss, Gt @ C @ Gt.T + St, Gt @ np.linalg.inv(Gs)
     gap = np.linalg.solve(Vt, u.ravel() - Gt @ m.ravel())
     found = prior.denoiser(process)(tensor(u), t).numpy().ravel()
@@ -225,10 +204,9 @@ def test_wiener_filter_and_gaussian_step_back(name):
     np.testing.assert_allclose(
         law.mean.numpy().ravel(), Gs @ m.ravel() + Vs @ step.T @ gap, rtol=1e-6, atol=1e-7
     )
-    spread = np.broadcast_to(law.std.numpy(), SHAPE).ravel()
     expected = Vs - Vs @ step.T @ np.linalg.solve(Vt, step @ Vs)
     np.testing.assert_allclose(
-        inverse @ np.diag(spread**2) @ inverse.T, expected, rtol=1e-6, atol=1e-8
+        covariance(process.basis, law.std, SHAPE), expected, rtol=1e-6, atol=1e-8
     )
 
 
@@ -248,7 +226,7 @@ def test_wiener_is_not_the_best_for_black_or_white():
     assert errors[1] - errors[0] > 0.09
 
 
-# --- D5
+# --- D5 -------------------------------------------------------------------------------------------
 
 
 def test_responsibilities_weigh_filters_and_covariances():
@@ -259,10 +237,10 @@ def test_responsibilities_weigh_filters_and_covariances():
         np.array([0.2, 0.5, 0.3]),
     )
     u = noise(SHAPE, 13) * 0.8
-    G, S, inverse = dense(process, t)
+    G, S = gain_and_covariance(process, t, SHAPE)
     logs, D, posterior = [], [], []
     for m, std, w in zip(means, stds, weights):
-        C = inverse @ np.diag(std.ravel() ** 2) @ inverse.T
+        C = covariance(basis, std, SHAPE)
         V = G @ C @ G.T + S
         logs.append(
             math.log(w) + scipy.stats.multivariate_normal(G @ m.ravel(), V).logpdf(u.ravel())
@@ -274,17 +252,17 @@ def test_responsibilities_weigh_filters_and_covariances():
     mixture = Mixture(weights, tensor(means), tensor(stds), basis)
     found = mixture.denoiser(process)(tensor(u), t).numpy().ravel()
     np.testing.assert_allclose(found, r @ D, rtol=1e-8, atol=1e-9)
-    covariance = sum(x * (P + np.outer(d - r @ D, d - r @ D)) for x, P, d in zip(r, posterior, D))
+    expected = sum(x * (P + np.outer(d - r @ D, d - r @ D)) for x, P, d in zip(r, posterior, D))
     # the same from the Jacobian of the denoiser, by D2: Cov = J G⁻¹… in pixels J S G⁻ᵀ
     jacobian = torch.autograd.functional.jacobian(
         lambda x: mixture.denoiser(process)(x.reshape(SHAPE), t).flatten(), tensor(u.ravel())
     )
     np.testing.assert_allclose(
-        jacobian.numpy() @ S @ np.linalg.inv(G).T, covariance, rtol=1e-6, atol=1e-8
+        jacobian.numpy() @ S @ np.linalg.inv(G).T, expected, rtol=1e-6, atol=1e-8
     )
 
 
-# --- D6
+# --- D6 -------------------------------------------------------------------------------------------
 
 
 def garments(n):
@@ -381,7 +359,7 @@ def test_on_unseen_garments_a_memory_loses_to_wiener_at_low_noise_and_wins_at_hi
     assert errors["memory", 0.6] < 0.9 * errors["wiener", 0.6]
 
 
-# --- N7
+# --- N7 -------------------------------------------------------------------------------------------
 
 
 def test_what_the_plug_in_step_loses_of_the_exact_reverse_variance():
@@ -429,7 +407,7 @@ def test_variance_of_gaussian_data_after_a_sampler():
         assert found[0] < found[1] < found[2] < 0.6
 
 
-# --- N2
+# --- N2 -------------------------------------------------------------------------------------------
 
 
 def test_information_is_lost_at_the_rate_of_the_least_error():
@@ -443,7 +421,7 @@ def test_information_is_lost_at_the_rate_of_the_least_error():
 
     def both(t):
         p = data.log_density(process, grid, t).exp().numpy()
-        G, S, _ = dense_of(process, t)
+        G, S = gain_and_covariance(process, t, (1, 2))
         information = 0.0
         for x in points:
             kernel = scipy.stats.multivariate_normal(G @ x, S).pdf(grid.reshape(-1, 2).numpy())
@@ -457,19 +435,6 @@ def test_information_is_lost_at_the_rate_of_the_least_error():
         D = modes(data.denoiser(process)(grid, t)).numpy()
         second = (modes(tensor(points[:, None])) ** 2).mean(0).numpy()
         return information, second - (p[:, None] * D**2).sum(0) * cell  # E Var = E X² − E D²
-
-    def dense_of(process, t):
-        unit = torch.eye(2, dtype=torch.float64).reshape(2, 1, 2)
-        inverse = process.basis.synthesise(unit).reshape(2, 2).T.numpy()
-        alpha, sigma = (
-            np.broadcast_to(c.numpy(), (1, 2)).ravel()
-            for c in (process.signal(t), process.noise(t))
-        )
-        return (
-            inverse @ np.diag(alpha) @ inverse.T,
-            inverse @ np.diag(sigma**2) @ inverse.T,
-            inverse,
-        )
 
     h = 1e-3
     for t in (0.4, 0.5, 0.6):
