@@ -1,4 +1,4 @@
-"""Bad input: every public function raises ValueError or TypeError, and the message names the argument."""
+"""Bad input: every public function raises ValueError or TypeError, and names the argument."""
 
 import numpy as np
 import pytest
@@ -33,7 +33,7 @@ data = GaussianPrior(np.zeros((3, 4)), 1.0, Pixels())
 training = Empirical(np.zeros((2, 3, 4)))
 
 
-def half(u, t):
+def half(u, _):
     return 0.5 * torch.as_tensor(u)
 
 
@@ -190,7 +190,7 @@ def test_images_that_are_none_are_refused(function, bad):
 def test_integer_images_are_refused_with_the_way_out(function):
     argument, call = TAKES_IMAGE[function]
     for integers in (np.ones((3, 4), int), torch.ones(3, 4, dtype=torch.uint8)):
-        assert "as_float" in refuses(argument, lambda: call(integers))
+        assert "as_float" in refuses(argument, lambda image=integers: call(image))
 
 
 BAD_TIMES = {"negative": -0.1, "nan": float("nan"), "text": "now", "nothing": None}
@@ -728,10 +728,7 @@ OTHER = {
     "reverse sample, repeated": ("times", lambda: reverse.sample(vp(), half, good, [0.5, 0.5])),
     "reverse sample, one time": ("times", lambda: reverse.sample(vp(), half, good, [0.5])),
     "reverse sample, none": ("times", lambda: reverse.sample(vp(), half, good, [])),
-    "reverse sample, eta": (
-        "eta",
-        lambda: reverse.sample(vp(), half, good, [0.5, 0.1], eta=1.5),
-    ),
+    "reverse sample, eta": ("eta", lambda: reverse.sample(vp(), half, good, [0.5, 0.1], eta=1.5)),
     "reverse sample, negative eta": (
         "eta",
         lambda: reverse.sample(vp(), half, good, [0.5, 0.1], eta=-0.1),
@@ -781,9 +778,9 @@ def test_bad_arguments_are_refused_by_name(case):
 
 def test_good_input_passes_the_calls_of_the_tables():
     """Else the tables would prove nothing: a call that always fails is refused too."""
-    for argument, call in TAKES_IMAGE.values():
+    for _, call in TAKES_IMAGE.values():
         call(good), call(torch.as_tensor(good)), call(good.astype("float32"))
-    for argument, call in {**TAKES_TIME, **TAKES_UNIT_TIME}.values():
+    for _, call in {**TAKES_TIME, **TAKES_UNIT_TIME}.values():
         call(0.25)
 
 

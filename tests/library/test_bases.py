@@ -27,7 +27,7 @@ from dpss.bases import Basis, Cosines, Osmotic, Pixels
 
 KINDS = ["discrete", "continuous"]
 
-# Sums of at most 49 products of numbers of size one: rounding stays below 49 · 2⁻⁵³ ≈ 5e-15, times a little.
+# Sums of at most 49 products of numbers of size one: rounding stays below 49 · 2⁻⁵³ ≈ 5e-15.
 ROUNDING = 1e-13
 # The same in single precision, for values up to about 8.
 SINGLE = 2e-5
@@ -88,7 +88,8 @@ def test_discrete_eigenvalues_are_below_the_continuous_ones_and_close_at_low_fre
     ratio = discrete[nonzero] / continuous[nonzero]
     # (2/π)² is sinc² at the highest frequency, which no finite grid attains.
     assert (ratio < 1).all() and (ratio > 4 / math.pi**2).all()
-    # x² − x⁴/12 ≤ 4 sin²(x/2) ≤ x² for each axis; sums of fourth powers are at most the squared sum of squares.
+    # x² − x⁴/12 ≤ 4 sin²(x/2) ≤ x² for each axis;
+    # sums of fourth powers are at most the squared sum of squares.
     assert (continuous - discrete <= continuous**2 / 12 + ROUNDING).all()
 
 
@@ -147,7 +148,7 @@ def test_energy_of_differences_is_the_sum_of_eigenvalues_times_squared_modes(sha
     assert abs((modes**2).sum() - (u**2).sum()) < 1e-12 * (1 + (u**2).sum())
 
 
-# --- the osmotic basis -------------------------------------------------------------------------------------------------
+# --- the osmotic basis ----------------------------------------------------------------------------
 
 
 def dense(basis, function):

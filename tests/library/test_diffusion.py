@@ -1,4 +1,4 @@
-"""Homogeneous diffusion: the axioms of Gaussian scale-space, each against dense matrices or shown to fail."""
+"""Homogeneous diffusion: the axioms of Gaussian scale-space against dense matrices."""
 
 import math
 
@@ -48,7 +48,7 @@ def test_diffusion_starts_at_the_image_and_obeys_the_heat_equation():
     h = 1e-5
     slope = (homogeneous(u, 0.7 + h) - homogeneous(u, 0.7 - h)) / (2 * h)
     right = laplacian(5, 4) @ homogeneous(u, 0.7).ravel()
-    # Central differences: h² times a third derivative of at most 8³ plus rounding / h, both below 1e-7.
+    # Central differences: h² times a third derivative of at most 8³ plus rounding / h: below 1e-7.
     np.testing.assert_allclose(slope.ravel(), right, atol=1e-7)
 
 
@@ -111,8 +111,9 @@ def test_entropy_of_the_grey_value_histogram_is_no_lyapunov_functional():
     half_plane = np.ones((32, 32))
     half_plane[:, :16] = -1
     bits = [float(measures.entropy(homogeneous(half_plane, t))) for t in (0, 1, 10, 100, 1000)]
-    # Numbers of the book to one digit (t = 0 may put the border ±1 into one bin more by rounding). Not later than
-    # t = 1000: then the values sit at 0, the edge between two bins, and rounding decides between 0 and 1 bit.
+    # Numbers of the book to one digit (t = 0 may put the border ±1 into one bin more by rounding).
+    # Not later than t = 1000: then the values sit at 0, the edge between two bins, and rounding
+    # decides between 0 and 1 bit.
     np.testing.assert_allclose(bits, [1, 2.3, 4.5, 5, 1], atol=0.2)
     assert (
         max(bits) > bits[0] + 3 and bits[-1] < max(bits) - 3

@@ -1,4 +1,4 @@
-"""Families: the schedules of the theory's table, their derivatives, and the laws that tell them apart."""
+"""Families: the schedules of the theory's table, their derivatives, and laws that differ."""
 
 import math
 
@@ -53,7 +53,7 @@ inner = st.floats(0.01, 0.99)
 
 
 def table(name, t):
-    """α and σ of the theory's table, in NumPy float64, by other formulas than a library would use."""
+    """α and σ of the theory's table, in NumPy float64, by other formulas than a library's."""
     discrete, continuous = eigenvalues(*SHAPE), eigenvalues(*SHAPE, "continuous")
     if name in ("vp", "vp other betas", "sub_vp"):
         low, high = (0.5, 8.0) if "other" in name else (0.1, 20.0)
@@ -174,11 +174,14 @@ def test_snr_is_infinite_without_noise_and_zero_without_signal():
     assert (gaussian_scale_space(SHAPE, 1.0).snr(0.5) == math.inf).all()
 
 
-# --- derivatives --------------------------------------------------------------------------------------------------
+# --- derivatives ----------------------------------------------------------------------------------
 
 
 def difference(function, t, h=1e-4):
-    """Fourth-order central difference: error about h⁴ f⁗' / 30 + 1e-16 / h, so below 1e-10 relative to the curves here."""
+    """Fourth-order central difference.
+
+    Its error is about h⁴ f⁗' / 30 + 1e-16 / h, so below 1e-10 relative to the curves here.
+    """
     return (
         8 * (function(t + h) - function(t - h)) - (function(t + 2 * h) - function(t - 2 * h))
     ) / (12 * h)
@@ -400,7 +403,10 @@ def test_one_time_per_image_is_that_image_at_its_time(name, dtype):
 
 @pytest.mark.parametrize("name", NOISY)
 def test_bayes_and_chapman_kolmogorov_hold_in_every_family(name):
-    """The posterior mixes prior and kernel as Bayes says; two kernels in a row are one. By scalar formulas, at tiny steps too."""
+    """The posterior mixes prior and kernel as Bayes says; two kernels in a row are one.
+
+    By scalar formulas, at tiny steps too.
+    """
     process = FAMILIES[name]()
     u0, ut = (torch.as_tensor(image(SHAPE, seed)) for seed in (3, 4))
     for s, t in ((0.2, 0.9), (0.3, 0.3 + 1e-7), (1e-7, 1.0)):
@@ -466,7 +472,7 @@ def test_chain_tends_to_the_sde_with_order_one(name):
 
 
 def test_given_betas_chain_and_continuous_vp_agree_in_the_limit():
-    """Ho's chain with β_i = β(i/m)/m has the closed form ∏(1 − β_j), which tends to exp(−∫β) with order 1/m."""
+    """Ho's chain with β_i = β(i/m)/m: ∏(1 − β_j), which tends to exp(−∫β) with order 1/m."""
     errors = []
     for m in (1000, 2000, 4000):
         betas = (0.1 + 19.9 * np.arange(1, m + 1) / m) / m
@@ -474,12 +480,12 @@ def test_given_betas_chain_and_continuous_vp_agree_in_the_limit():
     np.testing.assert_allclose(-np.diff(np.log2(errors)), 1, atol=0.05)
 
 
-# --- Fokker–Planck ------------------------------------------------------------------------------------------------
+# --- Fokker–Planck --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("family", [vp, vp_cosine])
 def test_mixture_density_solves_the_fokker_planck_equation(family):
-    """∂_t p = −∂_u (f u p) + ½ g² ∂²_u p for the closed-form density of a mixture, on a 1-D grid of grey values."""
+    """∂_t p = −∂_u (f u p) + ½ g² ∂²_u p for the closed-form density of a mixture, on a grid."""
     process, t, h, dt = family(), 0.35, 1e-3, 1e-4
     u = np.linspace(-3, 3, 61)
 
@@ -501,7 +507,7 @@ def test_mixture_density_solves_the_fokker_planck_equation(family):
     assert np.abs(left - (-f * transport + g2 * curvature)).max() > 0.05  # nor blind to a factor 2
 
 
-# --- laws ---------------------------------------------------------------------------------------------------------
+# --- laws -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["vp", "vp other betas", "vp_cosine", "vp_discrete"])
@@ -523,7 +529,8 @@ def test_vp_trace_of_the_covariance_moves_monotonically_to_n(generator):
         sample = vp().sample(images, t, generator=generator)
         traces.append(float(sample.var(dim=0).sum()))
         expected = 6 + float(vp().signal(t)) ** 2 * (6 * 0.25 - 6)
-        # A variance estimated from n normals errs by √(2/n) relative; six of them, five standard deviations.
+        # A variance estimated from n normals errs by √(2/n) relative; six of them, and five
+        # standard deviations.
         assert abs(traces[-1] - expected) < 5 * math.sqrt(2 / n * 6) * max(1, expected / 6)
     assert all(np.diff(traces) > 0)
 
@@ -545,7 +552,7 @@ def test_vp_marginal_entropy_rises_iff_the_variance_is_at_most_one():
 
 
 def mixture_course(process, times, weights, means, spread):
-    """Density of a 1-D mixture under the process at each time, on a grid that holds it: (len(times), 1, n), and the cell."""
+    """Density of a 1-D mixture at each time on a grid that holds it, (len(times), 1, n); cell."""
     u = np.linspace(-8, 8, 4001)
     rows = []
     for t in times:
@@ -568,7 +575,7 @@ def test_vp_divergence_between_any_two_densities_never_increases(family):
     normal = np.broadcast_to(np.exp(-(u**2) / 2) / math.sqrt(2 * math.pi), p.shape)
     for pair in ((p, q), (q, p), (p, normal), (q, normal)):
         course = np.asarray(measures.kl_grid(*pair, cell))
-        # Riemann sums on 4001 points are exact to rounding here: the narrowest bump is 90 cells wide.
+        # Riemann sums on 4001 points are exact to rounding: the narrowest bump is 90 cells wide.
         assert (np.diff(course) <= 1e-12).all() and course[0] > 0.05 and course[-1] < 1e-3
 
 
@@ -630,7 +637,8 @@ def test_divergence_to_the_standard_normal_falls_for_vp_and_rises_for_heat():
         return np.array(values)
 
     assert np.abs(course(vp())).max() < 1e-10
-    # Heat shrinks every mode: by log(1/σ) − ½ ≈ 4.1 nats for a mode that is wiped out; 249 is the largest 64-mode total.
+    # Heat shrinks every mode: by log(1/σ) − ½ ≈ 4.1 nats for a mode that is wiped out;
+    # 249 is the largest total of 64 modes.
     assert course(heat((8, 8), blur_max=4.0)).max() > 200
     u = torch.as_tensor(image((8, 8)))
     values = [float(vp().marginal(u, t).kl(normal)) for t in np.linspace(0.05, 1, 20)]
@@ -734,13 +742,13 @@ def test_heat_commutes_with_the_symmetries_of_the_rectangle_and_with_no_other_pe
     assert defect(process, (4, 4), -np.eye(16)) < 1e-14
 
 
-# --- traps --------------------------------------------------------------------------------------------------------
+# --- traps ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("name", ["heat", "gaussian_scale_space", "blurring"])
 def test_strong_blur_on_small_images_stays_finite(name, dtype, generator):
-    """Blur 20 px on 32×32: the gain of most modes underflows in float32, so α_t/α_s must be taken through logarithms."""
+    """Blur 20 px on 32×32: most gains underflow in float32; α_t/α_s must be taken through logs."""
     process = {
         "heat": lambda: heat((32, 32), blur_max=20.0),
         "gaussian_scale_space": lambda: gaussian_scale_space((32, 32), t_max=200.0),
@@ -807,7 +815,7 @@ def test_noise_of_vp_at_tiny_times_keeps_its_digits():
         )
 
 
-# --- scalar processes: VE, sub-VP and the clock ------------------------------------------------------------------------
+# --- scalar processes: VE, sub-VP and the clock ---------------------------------------------------
 
 
 def lumps(u, variance, gain=1.0):
@@ -925,8 +933,8 @@ def test_euler_maruyama_tends_to_the_process_with_order_one(name):
             c.flatten().numpy() / m for c in process.sde(torch.arange(m, dtype=torch.float64) / m)
         )
         gain, variance = 1.0, 0.0
-        for drift, added in zip(f, g2):
-            gain, variance = (1 + drift) * gain, (1 + drift) ** 2 * variance + added
+        for rate, added in zip(f, g2):
+            gain, variance = (1 + rate) * gain, (1 + rate) ** 2 * variance + added
         errors.append(
             (
                 abs(gain - float(process.signal(1.0))),
@@ -938,13 +946,13 @@ def test_euler_maruyama_tends_to_the_process_with_order_one(name):
 
 
 def test_euler_maruyama_never_arrives_where_the_drift_is_infinite():
-    """The cosine schedule, singular at t = 1: the last step adds the variance h g² ≈ 2, whatever h is."""
+    """The cosine schedule, singular at t = 1: the last step adds h g² ≈ 2, whatever h is."""
     for m in (100, 5000):
         f, g2 = (
             c.flatten().numpy() / m
             for c in vp_cosine().sde(torch.arange(m, dtype=torch.float64) / m)
         )
         variance = 0.0
-        for drift, added in zip(f, g2):
-            variance = (1 + drift) ** 2 * variance + added
+        for rate, added in zip(f, g2):
+            variance = (1 + rate) ** 2 * variance + added
         assert abs(variance - 2) < 1e-2

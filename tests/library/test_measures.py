@@ -141,7 +141,7 @@ def test_lyapunov_is_the_sum_of_w_phi_of_u_over_w(seed):
     np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
-# --- mutual information -----------------------------------------------------------------------------------------------
+# --- mutual information ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_lyapunov_is_the_sum_of_w_phi_of_u_over_w(seed):
 )
 @pytest.mark.parametrize("t", [0.05, 0.5, 0.9])
 def test_mutual_information_is_that_of_dense_covariances(process, t):
-    """I = ½ log (|C_0| |C_t| / |joint|), of the joint covariance of image and noisy image in pixels."""
+    """I = ½ log (|C_0| |C_t| / |joint|), of the joint covariance of image and noisy image."""
     std = 0.2 + image((2, 3), 3) ** 2
     prior = GaussianPrior(image((2, 3), 4), std, process.basis)
     unit = torch.eye(6, dtype=torch.float64).reshape(6, 2, 3)
@@ -197,7 +197,10 @@ def test_mutual_information_at_the_ends_and_in_dead_modes():
 
 
 def test_immse_the_slope_of_information_is_half_the_error():
-    """dI/dSNR = ½ Σ E|U_0 − E[U_0|U_t]|² (theory N2), for Gaussian data: the error of mode k is c_k/(1 + SNR c_k)."""
+    """dI/dSNR = ½ Σ E|U_0 − E[U_0|U_t]|² (theory N2), for Gaussian data.
+
+    The error of mode k is c_k/(1 + SNR c_k).
+    """
     std = 0.3 + image((3, 4), 5) ** 2
     prior, process = GaussianPrior(torch.zeros(3, 4), std, Pixels()), vp()
     t, h = 0.4, 1e-5
@@ -207,7 +210,7 @@ def test_immse_the_slope_of_information_is_half_the_error():
     assert math.isclose(slope, error / 2, rel_tol=1e-6)
 
 
-# --- spectrum -----------------------------------------------------------------------------------------------------------
+# --- spectrum -------------------------------------------------------------------------------------
 
 
 @given(shapes, seeds)
@@ -248,7 +251,7 @@ def test_spectrum_of_a_wave_and_of_white_noise():
     )  # the same in every ring
 
 
-# --- Fréchet distance -------------------------------------------------------------------------------------------------
+# --- Fréchet distance -----------------------------------------------------------------------------
 
 
 def covariance(size, rank, seed):
@@ -268,7 +271,7 @@ def test_gaussian_frechet_is_the_formula_with_a_matrix_root(size, seed):
 
 @given(seeds)
 def test_gaussian_frechet_survives_covariances_without_rank(seed):
-    """Fewer images than features: the matrix root of SciPy turns complex or inaccurate, eigenvalues do not."""
+    """Fewer images than features: SciPy's matrix root turns complex or inexact, eigh does not."""
     a, b = covariance(8, 3, seed), covariance(8, 2, seed + 1)
     found = measures.gaussian_frechet(np.zeros(8), a, np.ones(8), b)
     assert 8 <= found <= 8 + np.trace(a + b) + 1e-9

@@ -1,4 +1,7 @@
-"""Nonlinear and edge-enhancing diffusion, and inpainting: dense references built pixel by pixel, axioms, orders, bad steps."""
+"""Nonlinear and edge-enhancing diffusion, inpainting: dense references built pixel by pixel.
+
+Axioms, orders, bad steps.
+"""
 
 import math
 
@@ -32,11 +35,15 @@ FILTERS = {
 }
 
 
-# --- references --------------------------------------------------------------------------------------------------------
+# --- references -----------------------------------------------------------------------------------
 
 
 def isotropic(v, g):
-    """A_y and A_x, dense: g at a pixel from half the sum of its squared differences, at an edge the mean of its ends."""
+    """A_y and A_x, dense.
+
+    g at a pixel is that of half the sum of its squared differences, at an edge the mean of both
+    ends.
+    """
     height, width = v.shape
     flat, square = v.ravel(), np.zeros(v.size)
     for i, j, _, _ in edges(height, width):
@@ -54,9 +61,10 @@ def isotropic(v, g):
 
 
 def anisotropic(v, w):
-    """A of edge-enhancing diffusion, dense, from its energy: the sum over cells of ⅛(a p² + 2b p q + c q² + (a + c − 2|b|) r²).
+    """A of edge-enhancing diffusion, dense, from its energy, a sum over cells.
 
-    D comes from w. Cells reach half a pixel beyond the image, where pixels are mirrored; there only half of a cell counts.
+    A cell adds ⅛(a p² + 2b p q + c q² + (a + c − 2|b|) r²), and D comes from w. Cells reach half a
+    pixel beyond the image, where pixels are mirrored; there only half of a cell counts.
     """
     height, width = v.shape
     wide = np.pad(w, 1, mode="edge")
@@ -155,7 +163,7 @@ def test_the_flux_across_an_edge_is_largest_at_the_contrast():
     assert abs(s[flux.argmax()] - 1) < 1e-3
 
 
-# --- orders -----------------------------------------------------------------------------------------------------------
+# --- orders ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
@@ -206,7 +214,7 @@ def test_default_steps_keep_the_promised_error_on_a_photograph(name):
         assert np.linalg.norm(found - exact) < 5e-3 * np.linalg.norm(exact - exact.mean())
 
 
-# --- axioms -----------------------------------------------------------------------------------------------------------
+# --- axioms ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", FILTERS)
@@ -269,7 +277,7 @@ def test_presmoothing_ignores_noise_that_perona_malik_keeps():
     assert bare[10, 10] > 0.5 > smoothed[10, 10]
 
 
-# --- kinds, colours, batches --------------------------------------------------------------------------------------------
+# --- kinds, colours, batches ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", FILTERS)
@@ -320,7 +328,7 @@ def test_colours_share_one_diffusivity():
     )
 
 
-# --- step sizes -------------------------------------------------------------------------------------------------------
+# --- step sizes -----------------------------------------------------------------------------------
 
 
 @given(st.floats(0.01, 500), st.floats(0.05, 1))
@@ -330,7 +338,8 @@ def test_fed_steps_fill_the_cycle_and_stay_stable(time, limit):
     spectrum = np.linspace(-2 / limit, 0, 400)
     partial = np.cumprod(1 + steps[:, None] * spectrum, axis=0)
     assert np.abs(partial[-1]).max() <= 1 + 1e-9
-    # how far states grow on the way, and rounding of one step by those after it: in ascending order 1e30 and more
+    # how far states grow on the way, and rounding of one step by those after it:
+    # in ascending order 1e30 and more
     assert (
         np.abs(partial).max() < 1e4
         and np.abs(np.cumprod((1 + steps[:, None] * spectrum)[::-1], axis=0)).max() < 100
@@ -376,7 +385,7 @@ def test_bad_diffusivities_are_refused(bad):
         nonlinear(np.zeros((4, 5)), 1.0, CONTRAST, bad)
 
 
-# --- inpainting -------------------------------------------------------------------------------------------------------
+# --- inpainting -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("shape", [s for s in SHAPES if s != (1, 1)])
@@ -413,7 +422,7 @@ def test_inpainting_keeps_the_kind():
         np.testing.assert_allclose(v, inpaint(u, known), atol=1e-5)
 
 
-# --- the stencil against SciPy ------------------------------------------------------------------------------------------
+# --- the stencil against SciPy --------------------------------------------------------------------
 
 
 def test_one_pixel_wide_gradients_are_those_of_scipy_inside():

@@ -1,4 +1,4 @@
-"""Osmosis against dense matrices built edge by edge; the laws O1–O10 and the cases where they fail."""
+"""Osmosis against dense matrices built edge by edge; laws O1–O10 and the cases where they fail."""
 
 import math
 
@@ -51,7 +51,7 @@ def dense(*args, **kwargs):
     return operator(*args, **kwargs).toarray()
 
 
-# --- drift and operator -------------------------------------------------------------------------------------------
+# --- drift and operator ---------------------------------------------------------------------------
 
 
 @given(grids, seeds, contrasts)
@@ -102,7 +102,7 @@ def test_mass_is_preserved(shape, seed, t, scheme):
     np.testing.assert_allclose(v.mean((-2, -1)), u.mean((-2, -1)), atol=EXACT)
 
 
-# --- evolution ----------------------------------------------------------------------------------------------------
+# --- evolution ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("t", [0.0, 1e-7, 0.4, 5.0, 100.0])
@@ -221,7 +221,7 @@ def test_positive_images_stay_positive(shape, seed, t):
     assert evolve(u, Drift(*random_drift(shape, seed)), t).min() > -EXACT
 
 
-# --- steady state -------------------------------------------------------------------------------------------------
+# --- steady state ---------------------------------------------------------------------------------
 
 
 @given(grids, seeds, contrasts)
@@ -263,7 +263,7 @@ def test_log_guidance_survives_densities_that_underflow():
     np.testing.assert_allclose(d.dx, 2 * np.tanh(np.diff(log_v) / 2), atol=ROUNDING)
     w = steady_state(np.ones((1, 1201)), d)
     expected = np.exp(log_v) / np.exp(log_v).mean()
-    # exp(log v) with |log v| up to 1800: the rounding of the exponent, 1800 · 2⁻⁵³, is the relative error.
+    # exp(log v) with |log v| up to 1800: the relative error is that of the exponent, 1800 · 2⁻⁵³.
     np.testing.assert_allclose(w, expected, rtol=1e-11, atol=1e-300)
     for offset in (
         -2000.0,
@@ -275,7 +275,7 @@ def test_log_guidance_survives_densities_that_underflow():
         )
 
 
-# --- detailed balance, spectrum, rates ----------------------------------------------------------------------------
+# --- detailed balance, spectrum, rates ------------------------------------------------------------
 
 
 @given(grids, seeds, contrasts)
@@ -329,7 +329,8 @@ def test_lyapunov_sum_of_w_phi_of_u_over_w_never_increases(name, compatible, sch
         assert (
             np.diff(values) <= 1e-8
         ).all()  # ten times the promised error of the exact evolution
-        # Random images are far from w: something is lost (the total variation may rest while no sign changes).
+        # Random images are far from w: something is lost
+        # (the total variation may rest while no sign changes).
         if name != "total variation":
             assert values[-1] < values[0] - 1e-3
 
@@ -376,7 +377,8 @@ def test_dissipation_of_the_relative_entropy_is_a_sum_over_edges():
         return float(np.sum(a * np.log(a / w)))
 
     h, t = 1e-3, 0.2
-    # Fourth-order difference: h⁴ times a fifth derivative of about 8⁵ gives 3e-8; the evolution's error / h gives 1e-6.
+    # Fourth-order difference: h⁴ times a fifth derivative of about 8⁵ gives 3e-8;
+    # the evolution's error / h gives 1e-6.
     slope = (8 * (entropy(t + h) - entropy(t - h)) - (entropy(t + 2 * h) - entropy(t - 2 * h))) / (
         12 * h
     )
@@ -436,7 +438,7 @@ def test_relative_entropy_need_not_mix_at_twice_the_spectral_gap():
     assert worst > 1.05
 
 
-# --- compatibility ------------------------------------------------------------------------------------------------
+# --- compatibility --------------------------------------------------------------------------------
 
 
 def cycle(dy, dx):
@@ -463,7 +465,8 @@ def test_a_drift_is_compatible_exactly_if_artanh_sums_vanish_round_every_cell(sh
 
 
 def test_vanishing_discrete_curl_is_not_compatibility():
-    # 1.5 + 0 = 0.75 + 0.75 along the two ways from corner to corner, yet detailed balance fails by 0.014.
+    # 1.5 + 0 = 0.75 + 0.75 along the two ways from corner to corner, yet detailed balance fails
+    # by 0.014.
     dx, dy = np.array([[1.5], [0.75]]), np.array([[0.75, 0.0]])
     assert dx[0, 0] + dy[0, 1] == dy[0, 0] + dx[1, 0]
     w = steady_state(np.full((2, 2), 0.25), Drift(dy, dx)).ravel()
@@ -493,7 +496,7 @@ def test_incompatible_spectrum_is_bounded_by_one_plus_root_two_times_the_degree(
     assert np.abs(np.linalg.eigvals(matrix)).max() <= (1 + math.sqrt(2)) * degree + ROUNDING
 
 
-# --- applications -------------------------------------------------------------------------------------------------
+# --- applications ---------------------------------------------------------------------------------
 
 
 def cut(dy, dx, keep):
@@ -548,7 +551,8 @@ def test_clone_takes_structure_from_the_foreground_inside_and_from_the_backgroun
     result = clone(back, front, mask)
     assert result.min() > 0 and math.isclose(result.mean(), back.mean(), rel_tol=1e-9)
     inside = mask.ravel()
-    # Whatever rule is used where the mask's rim is crossed: inside and outside the fluxes' drifts are canonical.
+    # Whatever rule is used where the mask's rim is crossed:
+    # inside and outside the fluxes' drifts are canonical.
     drifts = []
     for weight in (0.0, 0.5, 1.0):
         (by, bx), (fy, fx) = drift(back), drift(front)
@@ -597,7 +601,7 @@ def test_a_cartoon_is_restored_exactly_from_the_drift_at_its_edges():
     np.testing.assert_allclose(compress(u, mask), u, rtol=1e-9)
 
 
-# --- conventions --------------------------------------------------------------------------------------------------
+# --- conventions ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("library", ["numpy", "torch"])
@@ -671,7 +675,8 @@ def test_a_density_on_a_line_diffuses_towards_its_guidance():
     t = 0.35
     q = evolve(p, d, t, spacing=h)
     mean, variance = (q * x).sum() * h, (q * x**2).sum() * h - ((q * x).sum() * h) ** 2
-    # Ornstein–Uhlenbeck: mean m e^{−t}, variance 1 − (1 − v) e^{−2t}; the grid's error is of order h² = 2.5e-3.
+    # Ornstein–Uhlenbeck: mean m e^{−t}, variance 1 − (1 − v) e^{−2t};
+    # the grid's error is of order h² = 2.5e-3.
     assert math.isclose(mean, 2 * math.exp(-t), abs_tol=h**2)
     assert math.isclose(variance, 1 - 0.75 * math.exp(-2 * t), abs_tol=h**2)
     assert math.isclose(q.sum() * h, 1, abs_tol=1e-9)
@@ -703,7 +708,10 @@ def test_the_steady_state_of_a_vortex_solves_its_equation(n, d):
 
 
 def without_subtraction(matrix):
-    """The null vector of a matrix whose columns sum to 0, by the elimination of Grassmann, Taksar and Heyman: exact to rounding."""
+    """The null vector of a matrix whose columns sum to 0, exact to rounding.
+
+    By the elimination of Grassmann, Taksar and Heyman.
+    """
     rates = matrix.T.copy()  # i → j
     for n in range(len(rates) - 1, 0, -1):
         rates[:n, n] /= rates[n, :n].sum()
@@ -716,7 +724,7 @@ def without_subtraction(matrix):
 
 @pytest.mark.parametrize("slack", [1e-6, 1e-10, 1e-13])
 def test_a_steady_state_is_right_or_refused(slack):
-    """Drifts next to 2 in random directions make traps that hardly anything leaves: elimination can lose all digits."""
+    """Drifts next to 2 make traps that hardly anything leaves: elimination can lose all digits."""
     refused = 0
     for seed in range(10):
         rng = np.random.default_rng(seed)

@@ -266,7 +266,10 @@ def test_at_vanishing_signal_the_denoiser_is_the_mean():
 
 
 def test_small_noise_in_float32_tells_near_duplicates_apart():
-    """‖x‖² + ‖d‖² − 2x·d in float32 has errors of 1e-4: hopeless at σ = 1e-3, where these images differ by two steps of 1/255."""
+    """‖x‖² + ‖d‖² − 2x·d in float32 has errors of 1e-4.
+
+    That is hopeless at σ = 1e-3, where these images differ by two steps of 1/255.
+    """
     data = np.tile(image((1, 28, 28), 22), (5, 1, 1)).astype(np.float32)
     for i in range(5):
         data[i, i, i] += np.float32(2 / 255)
@@ -303,11 +306,13 @@ def test_chunks_do_not_show(n):
 
 
 def test_memory_of_the_empirical_denoiser_does_not_grow_with_the_images():
-    """Peak memory above the images themselves, in a process of its own: 4,000 against 40,000 images, 64 at a time."""
+    """Peak memory above the images, in a process of its own: 4,000 and 40,000, 64 at once."""
     code = (
-        "import resource, torch, dpss; torch.set_num_threads(1); x = torch.rand({n}, 28, 28); p = dpss.{family}\n"
+        "import resource, torch, dpss; torch.set_num_threads(1)\n"
+        "x = torch.rand({n}, 28, 28); p = dpss.{family}\n"
         "D = dpss.Empirical(x).denoiser(p)\n"
-        "D(x[:64, :28], 0.5); print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - {n} * 784 * 4 / 2 ** 20)"
+        "D(x[:64, :28], 0.5); peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\n"
+        "print(peak - {n} * 784 * 4 / 2 ** 20)"
     )
     for family in ("vp()", "heat((28, 28))"):
         peaks = [
@@ -368,7 +373,7 @@ def test_samples_repeat_with_the_generator():
         assert torch.equal(one, two) and not torch.equal(one, three)
 
 
-# --- Gaussian data --------------------------------------------------------------------------------------------------
+# --- Gaussian data --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -426,7 +431,7 @@ def test_reverse_kernel_takes_many_times():
     torch.testing.assert_close(many.mean[1], one.mean)
 
 
-# --- bases that fit -------------------------------------------------------------------------------------------------
+# --- bases that fit -------------------------------------------------------------------------------
 
 
 def test_vp_in_the_cosine_basis_is_the_wiener_filter():

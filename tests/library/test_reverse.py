@@ -1,4 +1,7 @@
-"""Reverse samplers: exact laws for Gaussian data, measured orders of convergence, other implementations, bad denoisers."""
+"""Reverse samplers: exact laws for Gaussian data, orders of convergence, other implementations.
+
+And bad denoisers.
+"""
 
 import math
 
@@ -47,7 +50,7 @@ def moments(process, prior, t):
     return law.mean, law.std
 
 
-# --- one step -------------------------------------------------------------------------------------------------------
+# --- one step -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -110,7 +113,7 @@ def test_without_noise_a_step_shows_the_estimate():
 
 
 def test_heat_keeps_eight_digits_at_churn_1():
-    """σ_s² − σ̃² is a small difference of equal numbers for heat; the mean mode, that does not move, shows it."""
+    """σ_s² − σ̃² is a small difference of equal numbers for heat; the mean mode shows it."""
     process = families.heat(SHAPE, 1.5, sigma=1e-4)
     u = torch.as_tensor(noise(SHAPE, 9))
     found = reverse.step(process, u * 0, u, 0.5, 0.5 + 1e-9, 1.0, torch.Generator().manual_seed(0))
@@ -121,13 +124,13 @@ def test_heat_keeps_eight_digits_at_churn_1():
     "eta, expected", [(1.0, (0.199, 0.408, 0.545)), (0.0, (0.242, 0.484, 0.575))]
 )
 def test_what_the_plug_in_step_loses(eta, expected):
-    """Data of variance 0.6 under VP in 5, 20, 100 steps: numbers of theory N7, and the recursion of the variance by hand."""
+    """Data of variance 0.6 under VP in 5, 20, 100 steps: theory N7, and the recursion by hand."""
     process = families.vp()
     D = GaussianPrior(torch.zeros(1, 1), math.sqrt(0.6), Pixels()).denoiser(process)
     for steps, number in zip((5, 20, 100), expected):
         times = torch.linspace(1, 0, steps + 1, dtype=torch.float64)
         gains, levels = affine(
-            lambda u, path: reverse.sample(process, D, u, times, eta, path=path), times
+            lambda u, path, times=times: reverse.sample(process, D, u, times, eta, path=path)
         )
         variance = float(
             process.marginal(torch.zeros(1, 1), 1.0).std ** 2 + 0.6 * process.signal(1.0) ** 2
@@ -137,8 +140,8 @@ def test_what_the_plug_in_step_loses(eta, expected):
         assert abs(variance - number) < 6e-4
 
 
-def affine(sampler, times):
-    """Gain and noise level of each step of a sampler of 1×1 images that is affine: from runs with noise 0 and noise 1."""
+def affine(sampler):
+    """Gain and noise level of each step of an affine sampler of 1×1 images: by noise 0 and 1."""
     real = reverse._noise
     try:
         reverse._noise = lambda modes, generator: torch.tensor(
@@ -153,7 +156,7 @@ def affine(sampler, times):
     return gains.tolist(), (noisy[1:] - low[1:] - gains * (noisy - low)[:-1]).tolist()
 
 
-# --- orders of convergence -------------------------------------------------------------------------------------------
+# --- orders of convergence ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("start", [0.6, 1.0])
@@ -188,7 +191,7 @@ def test_sde_has_weak_order_1_for_every_churn(name, eta):
     for steps in (100, 200, 400):
         times = torch.linspace(start, end, steps + 1, dtype=torch.float64)
         gains, levels = affine(
-            lambda u, path: reverse.sde(process, D, u, times, eta, path=path), times
+            lambda u, path, times=times: reverse.sde(process, D, u, times, eta, path=path)
         )
         mean = reverse.sde(process, D, m1, times, 0.0) if eta == 0 else None
         variance = s1.item() ** 2
@@ -212,7 +215,7 @@ def test_sde_acts_mode_by_mode():
     torch.testing.assert_close(found, exact, rtol=0.02, atol=0.02)
 
 
-# --- whole samplers ---------------------------------------------------------------------------------------------------
+# --- whole samplers -------------------------------------------------------------------------------
 
 SAMPLERS = {
     "ancestral": lambda p, D, u, times, **k: reverse.sample(p, D, u, times, 1.0, **k),
@@ -320,7 +323,7 @@ def test_progress_is_a_bar_on_standard_error_and_changes_nothing(capsys):
         assert "2/2" in capsys.readouterr().err and torch.equal(loud, silent[name])
 
 
-# --- other implementations ---------------------------------------------------------------------------------------------
+# --- other implementations ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("eta", [0.0, 0.5, 1.0])
@@ -360,7 +363,7 @@ def test_steps_are_those_of_the_ddpm_scheduler_of_diffusers():
         torch.testing.assert_close(ours, theirs, rtol=2e-4, atol=2e-4)
 
 
-# --- inpainting ---------------------------------------------------------------------------------------------------------
+# --- inpainting -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("eta", [0.0, 1.0])
@@ -402,7 +405,7 @@ def test_inpainting_does_not_look_behind_the_mask():
 
 
 def test_inpainting_finds_the_other_half_of_a_training_image():
-    """Where the known half fits one image of the training set only, its other half is the conditional mean."""
+    """Where the known half fits one training image only, its other half is the conditional mean."""
     process, data = families.vp(), torch.as_tensor(image((20, 4, 6), 23))
     mask = np.zeros((4, 6), bool)
     mask[:, :3] = True
@@ -418,7 +421,7 @@ def test_inpainting_finds_the_other_half_of_a_training_image():
     assert right.sum() >= 4  # by chance, one in twenty would be right
 
 
-# --- bad denoisers and times ---------------------------------------------------------------------------------------------
+# --- bad denoisers and times ----------------------------------------------------------------------
 
 BAD = {
     "NaN": lambda u, t: u * math.nan,

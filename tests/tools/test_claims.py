@@ -173,7 +173,9 @@ STATEMENT = ":::{prf:proposition} Mean\n:label: claim-X1\n\nThe mean is kept.\n:
 PROOF_TEXT = "(proof-X1)=\n:::{prf:proof}\nSum over the pixels.\n:::"
 CODE = 'import dpss\ndpss.check("X1", "mean is kept", 1e-16, below=1e-12)'
 OUTPUT = "X1  mean is kept: defect < 1e-12\n"
-ENTRY = '[X1]\ntitle = "Mean"\npage = "01-tiny"\ncovers = "5"\ntest = "tests/test_tiny.py::test_mean"\n'
+ENTRY = (
+    '[X1]\ntitle = "Mean"\npage = "01-tiny"\ncovers = "5"\ntest = "tests/test_tiny.py::test_mean"\n'
+)
 
 
 def book(
