@@ -12,7 +12,7 @@ BUILD = ROOT / "_build"
 INPUTS = [
     "dpss",
     "data",
-    "book",
+    "tools",
     "requirements.lock",
     "_config.yml",
 ]  # what the cache of executed pages cannot see

@@ -2,7 +2,6 @@
 
 python tools/notebooks.py execute [PAGE…]    run in place, then normalise
 python tools/notebooks.py normalise [PAGE…]  only normalise
-python tools/notebooks.py check [PAGE…]      say what is not normalised or was never run
 """
 
 import pathlib
@@ -90,27 +89,8 @@ def execute(path):
     return book
 
 
-def problems(path):
-    """What keeps a notebook from being committed, one sentence each."""
-    raw = path.read_bytes().decode("utf-8")
-    book = nbformat.reads(raw, 4)
-    found = []
-    for i, cell in enumerate(book.cells):
-        if cell.cell_type == "code" and cell.source.strip() and cell.execution_count is None:
-            found.append(f"{path.name}: code cell {i} was never run")
-        if cell.cell_type == "code" and any(o.output_type == "error" for o in cell.outputs):
-            found.append(f"{path.name}: code cell {i} holds an error")
-    if raw != text_of(normalised(book)):
-        found.append(f"{path.name}: is not normalised (make execute)")
-    return found
-
-
 def main(action, *names):
     paths = [pathlib.Path(n) for n in names] or sorted((ROOT / "chapters").glob("*.ipynb"))
-    if action == "check":
-        found = [p for path in paths for p in problems(path)]
-        print("\n".join(found) or f"{len(paths)} notebooks are normalised and executed")
-        return bool(found)
     if action not in ("execute", "normalise"):
         raise SystemExit(__doc__)
     for path in paths:
