@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from . import _arrays, _cosines, osmosis
+from . import _arrays, _cosines
 
 
 class Basis:
@@ -119,6 +119,8 @@ class Osmotic(Basis):
 
     @torch.inference_mode(False)
     def __init__(self, guidance):
+        from . import osmosis  # here, as it takes SciPy, and other bases do without
+
         drift = osmosis.canonical_drift(guidance)
         if len(drift.shape) != 2:
             raise ValueError(f"guidance has shape {drift.shape}; needed: one image (H, W)")

@@ -660,7 +660,7 @@ OTHER = {
     "inpaint, mask of numbers": ("mask", lambda: inpaint(good, mask.astype(float))),
     "inpaint, mask of another grid": ("mask", lambda: inpaint(good, ~mask.T)),
     # priors
-    "gaussian prior, batch": ("mean", lambda: GaussianPrior(batch(good), 1.0, Pixels())),
+    "gaussian prior, batch": ("mean", lambda: GaussianPrior(batch(batch(good)), 1.0, Pixels())),
     "gaussian prior, std": ("std", lambda: GaussianPrior(good, -1.0, Pixels())),
     "gaussian prior, std of another grid": (
         "std",
@@ -689,7 +689,7 @@ OTHER = {
     "prior, no number of images": ("n", lambda: data.sample(0)),
     "empirical, no number of images": ("n", lambda: training.sample(2.5)),
     "empirical, one image": ("images", lambda: Empirical(good)),
-    "empirical, colours": ("images", lambda: Empirical(batch(batch(good)))),
+    "empirical, films": ("images", lambda: Empirical(batch(batch(batch(good))))),
     "prior, no process": ("process", lambda: data.denoiser("vp")),
     "empirical, no process": ("process", lambda: training.denoiser(None)),
     "prior, process of another grid": ("means|process", lambda: data.denoiser(heat((4, 3)))),
