@@ -293,6 +293,8 @@ def spread(coefficients, shape, name="t"):
     many times broadcasts by itself.
     """
     times, batch = tuple(coefficients.shape[:-2]), tuple(shape[:-2])
+    while len(times) > len(batch) and times[0] == 1:
+        coefficients, times = coefficients[0], times[1:]
     if 0 in times:
         raise ValueError(f"{name} has shape {times}; needed: at least one time")
     if not times or not batch:

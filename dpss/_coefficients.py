@@ -11,6 +11,7 @@ import torch
 from . import _arrays
 
 TIMES = (0.1234567, 0.3719371, 0.6180339, 0.8715237)  # no node of 10, 100 or 1000 steps
+TOGETHER = 2**26  # bytes of coefficients that are computed at once: few calls, little memory
 STEP = 1e-6  # of differences: they err by its square, and by rounding over it
 
 
@@ -141,3 +142,12 @@ class Gain(Level):
                     f"needed: exp(log_signal), {_arrays.shown(needed)}"
                 )
         super()._check()
+
+
+def neighbours(times, shape):
+    """(times[:-1], times[1:]) in blocks whose coefficients are computed at once, in 64 MB.
+
+    Some ten float64 numbers for each step and mode of images of `shape` (..., H, W).
+    """
+    together = max(1, TOGETHER // (8 * 10 * shape[-2] * shape[-1]))
+    return zip(times[:-1].split(together), times[1:].split(together))

@@ -167,16 +167,3 @@ class Osmotic(Basis):
         """x as rows of N numbers, times an N×N matrix."""
         rows = x.reshape(*x.shape[:-2], -1)
         return _arrays.product(rows, _arrays.like(matrix, x)).reshape(x.shape)
-
-
-# A process checks its images once. Where B = I, looking for NaN again would be felt in `sample`.
-
-
-def modes_of(basis, u):
-    """B u of a checked image u."""
-    return u if isinstance(basis, Pixels) else basis.analyse(u)
-
-
-def image_of(basis, modes):
-    """B⁻¹ c of checked modes c."""
-    return modes if isinstance(basis, Pixels) else basis.synthesise(modes)

@@ -6,9 +6,22 @@ import math
 import torch
 
 from . import _arrays
-from .bases import Basis, image_of, modes_of
+from .bases import Basis, Pixels
 
 BLOCK = 2**17  # numbers that stay in the cache of a processor core
+
+
+# A process checks its images once. Where B = I, looking for NaN again would be felt in `sample`.
+
+
+def modes_of(basis, u):
+    """B u of a checked image `u`, in a `basis`."""
+    return u if isinstance(basis, Pixels) else basis.analyse(u)
+
+
+def image_of(basis, modes):
+    """B⁻¹ c of checked `modes` c, in a `basis`."""
+    return modes if isinstance(basis, Pixels) else basis.synthesise(modes)
 
 
 def scale(coefficients, modes):

@@ -221,7 +221,7 @@ class GaussianPrior(Mixture):
             gain  α_{t|s} v_s/v_t,   variance  v_s σ²_{t|s}/v_t,   shift  B⁻¹ (α_s − gain α_t) B m.
 
         Kernels compose with `@`: the reverse `process` is a semigroup as well. For colour their
-        coefficients have an axis for the channels, t.shape + (C, H, W).
+        coefficients have an axis for the channels, t.shape + (C, H, W), (1, C, H, W) for one time.
         """
         event, (s, t) = self.mean.shape, _arrays.pair(s, t)
         _fitting(process, self.mean, event)
@@ -233,10 +233,11 @@ class GaussianPrior(Mixture):
         std_t = torch.hypot(alpha_t * self.std[0], sigma_t)
         # 0 only where U is not random at all
         ratio = torch.where(std_t > 0, std_s / std_t, 0.0)
-        gain = _channels(step.gain, event) * ratio**2
+        gain, std = _channels(step.gain, event) * ratio**2, _channels(step.std, event) * ratio
         shift = basis.synthesise((alpha_s - gain * alpha_t) * basis.analyse(self.mean))
-        kind = _ColourKernel if len(event) == 3 else Kernel
-        return kind(gain, _channels(step.std, event) * ratio, basis, shift)
+        if s.ndim == t.ndim == 0 and len(event) == 3:
+            gain, std = gain[None], std[None]  # the axis of time, so that C is not taken for it
+        return Kernel(gain, std, basis, shift)
 
 
 class Empirical:
@@ -335,27 +336,6 @@ class Empirical:
 
 
 # -- grey and colour: `event` is the shape of one image, (H, W) or (C, H, W)
-
-
-class _ColourKernel(Kernel):
-    """A `Kernel` of colour images: the axis of its coefficients before (H, W) is of channels."""
-
-    def __call__(self, u):
-        u, event = _arrays.tensor(u), self.shift.shape[-3:]
-        if u.shape[-3:] != event:
-            raise ValueError(f"u has shape {tuple(u.shape)}; needed: (..., {_listed(event)})")
-        gain, std, shift = (_along(c, u, event) for c in (self.gain, self.std, self.shift))
-        moved = self.basis.synthesise(gain.to(u) * self.basis.analyse(u)) + shift.to(u)
-        return Gaussian(moved, std, self.basis)
-
-    def __matmul__(self, earlier):
-        if not isinstance(earlier, _ColourKernel):
-            raise TypeError(f"earlier is {earlier!r}; needed: a kernel of colour images")
-        both = super().__matmul__(earlier)
-        return _ColourKernel(both.gain, both.std, both.basis, both.shift)
-
-    def __rmatmul__(self, later):
-        raise TypeError(f"later is {later!r}; needed: a kernel of colour images")
 
 
 def _images(images, name, count):

@@ -15,13 +15,12 @@ import math
 import torch
 
 from . import _arrays
-from ._coefficients import Gain, Level, LogGain
-from .bases import Basis, image_of, modes_of
-from .laws import Gaussian, Kernel, draw, scale
+from ._coefficients import Gain, Level, LogGain, neighbours
+from .bases import Basis
+from .laws import Gaussian, Kernel, draw, image_of, modes_of, scale
 
 START = 1e-12  # stands for 0⁺ in `sde`, where σ = 0 would divide 0 by 0
 END = 1 - 1e-9  # stands for 1⁻ in `flow`
-TOGETHER = 2**26  # bytes of coefficients that are computed at once: few calls, little memory
 LEAST_VARIANCE = -1e-12  # of a transition, relative to σ_t²: what rounding leaves of zero
 
 
@@ -42,6 +41,7 @@ class Process:
     `torch.compile` with fullgraph: arguments are looked at. Source: Peter 2024; the SDE: Song et
     al. 2021.
 
+    >>> from dpss import Pixels
     >>> mine = Process(Pixels(), lambda t: -t, lambda t: torch.sqrt(-torch.expm1(-2 * t)), "mine")
     >>> mine.sde(0.3)   # Ornstein–Uhlenbeck: dU = −U dt + √2 dW
     (tensor([[-1.]], dtype=torch.float64), tensor([[2.]], dtype=torch.float64))
@@ -134,7 +134,7 @@ class Process:
         states = modes.new_empty(len(times), *modes.shape)
         states[0] = draw(self.signal(times[0]), modes, self.noise(times[0]), generator)
         place = 1
-        for s, t in steps(times, u0.shape):
+        for s, t in neighbours(times, u0.shape):
             kernel = self.kernel(s, t)
             for gain, std in zip(kernel.gain.to(states), kernel.std.to(states)):
                 noise = states[place].normal_(generator=generator)  # used while it is cached
@@ -268,13 +268,3 @@ class Process:
             slope = self.signal(before) * self._log_signal.rate(before)
         rate = self._noise.rate(t) / std
         return rate, slope - signal * rate
-
-
-def steps(times, shape):
-    """Neighbours (earlier in the list, later) of `times` (m,), in blocks of bounded memory.
-
-    A block is what can be computed at once: some ten float64 numbers per mode of an image of
-    `shape` (..., H, W) and step, in at most 64 MB.
-    """
-    together = max(1, TOGETHER // (8 * 10 * shape[-2] * shape[-1]))
-    yield from zip(times[:-1].split(together), times[1:].split(together))

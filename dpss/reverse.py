@@ -20,10 +20,10 @@ from typing import Any, Callable, Optional
 import torch
 
 from . import _arrays
-from .bases import image_of, modes_of
-from .laws import scale
+from ._coefficients import neighbours
+from .laws import image_of, modes_of, scale
 from .priors import Denoiser
-from .processes import Process, steps
+from .processes import Process
 
 PREDICTIONS = ("noise", "velocity", "score", "image")
 
@@ -227,8 +227,8 @@ def as_denoiser(
 
     >>> from dpss import vp
     >>> D = as_denoiser(lambda u, t: 0 * u, vp(), "noise")   # a network that sees no noise
-    >>> D(torch.full((1, 1, 2), 0.2812), 0.5)   # α = 0.2812
-    tensor([[[1.0000, 1.0000]]])
+    >>> D(torch.full((1, 1, 2), 0.28), 0.5)   # α = 0.2812
+    tensor([[[0.9958, 0.9958]]])
     """
     _arrays.function(model, "model", "a function of (u, t)")
     _arrays.instance(process, Process, "process")
@@ -321,7 +321,7 @@ def _walk(process, denoiser, u, times, coefficients, advance, path, progress):
     _arrays.function(denoiser, "denoiser", "a function D(u, t)")
     states, modes = [u], modes_of(basis, u)
     bar = _bar(len(times) - 1, progress)
-    for later, earlier in steps(times, u.shape):
+    for later, earlier in neighbours(times, u.shape):
         moving = earlier > 0
         moves = coefficients(earlier[moving], later[moving]) if moving.any() else ()
         moves = [None if c is None else c.to(u) for c in moves]

@@ -16,6 +16,7 @@ from dpss.bases import Cosines, Pixels
 from dpss.diffusion import homogeneous
 from dpss.families import (
     blurring,
+    flow_matching,
     gaussian_scale_space,
     heat,
     osmotic,
@@ -956,3 +957,44 @@ def test_euler_maruyama_never_arrives_where_the_drift_is_infinite():
         for rate, added in zip(f, g2):
             variance = (1 + rate) ** 2 * variance + added
         assert abs(variance - 2) < 1e-2
+
+
+# --- given schedules, the straight path -----------------------------------------------------------
+
+
+def test_products_and_steps_are_two_ways_to_say_one_schedule():
+    betas = torch.linspace(1e-3, 0.3, 20, dtype=torch.float64)
+    one = vp_discrete(betas)
+    two = vp_discrete(alphas_cumprod=torch.cumprod(1 - betas, 0))
+    for t in (torch.arange(21) / 20, torch.tensor([0.013, 0.5, 0.99])):
+        torch.testing.assert_close(one.log_signal(t), two.log_signal(t), rtol=1e-12, atol=1e-14)
+        torch.testing.assert_close(one.noise(t), two.noise(t), rtol=1e-9, atol=1e-12)
+
+
+def test_zero_terminal_snr_ends_in_noise_alone():
+    from diffusers import DDIMScheduler
+
+    products = DDIMScheduler(50, rescale_betas_zero_snr=True).alphas_cumprod.double()
+    products = torch.where(products < 1e-6, 0.0, products)  # they clip the end at 2^-24
+    betas = 1 - products / torch.cat([torch.ones(1).double(), products[:-1]])
+    assert products[-1] == 0 and betas[-1] == 1
+    for process in (vp_discrete(alphas_cumprod=products), vp_discrete(betas)):
+        levels = process.signal(torch.arange(1, 51) / 50)[:, 0, 0] ** 2
+        torch.testing.assert_close(levels, products, rtol=1e-9, atol=1e-15)
+        assert process.signal(1.0) == 0 and process.noise(1.0) == 1
+        assert process.log_snr(torch.linspace(0.001, 1, 999)).diff(dim=0).max() < 0
+        half_way = process.signal(0.99) / process.signal(0.98)  # α falls linearly to 0
+        torch.testing.assert_close(half_way, torch.full_like(half_way, 0.5))
+        process.kernel(0.97, 1.0), process.sde(0.995), process.flow(1.0)
+
+
+def test_the_straight_path_is_straight_and_its_flow_the_velocity():
+    path, t = flow_matching(), torch.tensor([1e-9, 0.3, 0.9, 1.0], dtype=torch.float64)
+    assert torch.equal(path.signal(t), (1 - t)[:, None, None])
+    assert torch.equal(path.noise(t), t[:, None, None])
+    a, b = path.flow(t)
+    torch.testing.assert_close(a, 1 / t[:, None, None])
+    torch.testing.assert_close(b, -1 / t[:, None, None], rtol=1e-12, atol=0)
+    f, g2 = path.sde(t[:3])  # dU = −U/(1 − t) dt + √(2t/(1 − t)) dW
+    torch.testing.assert_close(f, -1 / (1 - t[:3, None, None]))
+    torch.testing.assert_close(g2, (2 * t / (1 - t))[:3, None, None], rtol=1e-9, atol=1e-12)

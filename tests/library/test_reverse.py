@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import scipy.stats
 import torch
-from diffusers import DDIMScheduler, DDPMScheduler
+from diffusers import DDIMScheduler, DDPMScheduler, FlowMatchEulerDiscreteScheduler
 from reference import image, noise, positive
 
-from dpss import families, reverse
+from dpss import _coefficients, families, reverse
 from dpss.bases import Cosines, Pixels
 from dpss.priors import Empirical, GaussianPrior, Mixture
 from dpss.processes import Process
@@ -469,3 +469,193 @@ def test_no_score_without_noise(name):
             torch.as_tensor(noise(SHAPE)),
             [0.9, 0.5],
         )
+
+
+def test_every_image_may_have_a_mask_of_its_own():
+    process, known = families.vp(), torch.as_tensor(image((3, *SHAPE), 31))
+    masks = torch.as_tensor(noise((3, *SHAPE), 32)) > 0
+    D, times = gaussian(process).denoiser(process), [0.9, 0.5, 0.2, 0.0]
+    found = reverse.inpaint(process, D, known, masks, times, eta=0.0)
+    # noise drawn for one image is not that drawn for three: from t = 0.9 on, compare means of many
+    assert torch.equal(found[masks], known[masks]) and not torch.equal(found, known)
+    assert (found != known).flatten(1).sum(1).tolist() == (~masks).flatten(1).sum(1).tolist()
+    one = reverse.inpaint(process, D, known, masks[:1], times, eta=0.0)
+    assert torch.equal(one[:, masks[0]], known[:, masks[0]])
+    with pytest.raises(ValueError, match="mask"):
+        reverse.inpaint(process, D, known, masks & (torch.arange(3) > 0)[:, None, None], times)
+
+
+# --- networks -------------------------------------------------------------------------------------
+
+TARGETS = {  # what a network is trained to say of u_t = α u_0 + σ ε, in modes
+    "noise": lambda alpha, sigma, clean, fresh: fresh,
+    "velocity": lambda alpha, sigma, clean, fresh: alpha * fresh - sigma * clean,
+    "score": lambda alpha, sigma, clean, fresh: -fresh / sigma,
+    "image": lambda alpha, sigma, clean, fresh: clean,
+}
+
+
+@pytest.mark.parametrize("predicts", TARGETS)
+@pytest.mark.parametrize("name", [n for n in NAMES if n != "osmotic"])
+def test_a_network_that_is_right_becomes_a_denoiser_that_is_right(name, predicts):
+    process, t = every_family(SHAPE)[name], torch.tensor([0.3, 0.8], dtype=torch.float64)
+    clean, fresh = (torch.as_tensor(noise((2, *SHAPE), seed)) for seed in (33, 34))
+    basis, (alpha, sigma) = process.basis, (process.signal(t), process.noise(t))
+    target = TARGETS[predicts](alpha, sigma, basis.analyse(clean), basis.analyse(fresh))
+    if predicts == "score":  # it is a gradient with respect to the image: Bᵀ, not B⁻¹
+        answer = basis.pull_back(target)
+    else:
+        answer = basis.synthesise(target)
+    u = basis.synthesise(alpha * basis.analyse(clean) + sigma * basis.analyse(fresh))
+    D = reverse.as_denoiser(lambda v, when: answer, process, predicts)
+    torch.testing.assert_close(D(u, t), clean, rtol=1e-9, atol=1e-9)
+
+
+def test_a_score_needs_an_orthonormal_basis():
+    with pytest.raises(ValueError, match="process has the basis"):
+        reverse.as_denoiser(lambda u, t: u, every_family(SHAPE)["osmotic"], "score")
+
+
+def test_the_velocity_of_the_straight_path_is_noise_minus_image():
+    path, t = families.flow_matching(), torch.tensor([0.2, 1.0], dtype=torch.float64)
+    clean, fresh = (torch.as_tensor(noise((2, 1, *SHAPE), seed)) for seed in (35, 36))
+    u = path.sample(clean, t, torch.Generator().manual_seed(0))
+    when = t[:, None, None, None]
+    u = (1 - when) * clean + when * fresh
+    D = reverse.as_denoiser(lambda v, s: fresh - clean, path, "velocity")
+    torch.testing.assert_close(D(u, t), clean)
+    a, b = path.flow(t)  # and dU/dt = a U + b D is that velocity
+    torch.testing.assert_close(a[:, None] * u + b[:, None] * D(u, t), fresh - clean)
+
+
+def test_deterministic_steps_on_the_straight_path_are_the_euler_steps_of_diffusers():
+    scheduler = FlowMatchEulerDiscreteScheduler(num_train_timesteps=1000)
+    scheduler.set_timesteps(10)
+    path, start = families.flow_matching(), torch.as_tensor(noise((2, 1, *SHAPE), 37)).float()
+
+    def network(u, t):
+        return torch.tanh(u) - 0.5 * t.reshape(-1, 1, 1, 1)
+
+    theirs = start
+    for step in scheduler.timesteps:
+        velocity = network(theirs, (step / 1000).expand(2))
+        theirs = scheduler.step(velocity, step, theirs).prev_sample
+    D = reverse.as_denoiser(network, path, "velocity")
+    ours = reverse.sample(path, D, start, scheduler.sigmas, eta=0.0)
+    torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "kind, predicts", [("epsilon", "noise"), ("v_prediction", "velocity"), ("sample", "image")]
+)
+def test_networks_of_diffusers_sample_as_they_do_there(kind, predicts):
+    scheduler = DDIMScheduler(
+        1000,
+        beta_schedule="linear",
+        clip_sample=False,
+        prediction_type=kind,
+        set_alpha_to_one=True,
+        timestep_spacing="trailing",
+    )
+    scheduler.set_timesteps(20)
+    process = families.vp_discrete(alphas_cumprod=scheduler.alphas_cumprod.double())
+    asked = []
+
+    class Network(torch.nn.Module):
+        def forward(self, u, index):
+            asked.append(index)
+            scale = 0.3 + index.reshape(-1, 1, 1, 1) / 2000
+            return type("Output", (), {"sample": scale * torch.tanh(u)})()
+
+    network, start = Network(), torch.as_tensor(noise((2, 1, *SHAPE), 38)).float()
+    theirs = start
+    for index in scheduler.timesteps:
+        predicted = network(theirs, index.expand(2)).sample
+        theirs = scheduler.step(predicted, index, theirs, eta=0.0).prev_sample
+    expected, asked[:] = [i.tolist() for i in asked], []
+    D = reverse.as_denoiser(network, process, predicts, steps=1000)
+    times = torch.cat([(scheduler.timesteps + 1) / 1000, torch.zeros(1)])
+    ours = reverse.sample(process, D, start, times, eta=0.0)
+    assert [i.tolist() for i in asked] == expected and asked[0].dtype == torch.int64
+    torch.testing.assert_close(ours, theirs, rtol=2e-3, atol=2e-3)  # their α are float32
+
+
+@pytest.mark.parametrize("steps", [1, 7, 1000])
+def test_levels_are_counted_as_networks_count_them(steps):
+    found = []
+    D = reverse.as_denoiser(lambda u, i: found.append(i) or u, families.vp(), "image", steps)
+    for level in range(steps + 1):
+        D(torch.zeros(1, 2, 2), torch.tensor(level / steps, dtype=torch.float32))
+    assert torch.cat(found).tolist() == [0, *range(steps)]
+
+
+def test_a_network_gets_one_time_for_each_image():
+    seen = {}
+
+    def network(u, t):
+        seen["t"] = t
+        return u
+
+    D = reverse.as_denoiser(network, families.vp(), "image")
+    for shape, t, expected in [
+        ((3, 1, 2, 2), 0.5, [0.5] * 3),
+        ((3, 2, 2), torch.tensor([0.1, 0.2, 0.3]), [0.1, 0.2, 0.3]),
+        ((2, 2), torch.tensor([0.1, 0.2]), [0.1, 0.2]),  # one image at two times
+        ((2, 2), 0.25, 0.25),
+    ]:
+        u = torch.zeros(shape, dtype=torch.float32)
+        assert D(u, t).shape[-2:] == (2, 2) and seen["t"].dtype == torch.float32
+        np.testing.assert_allclose(seen["t"].tolist(), expected, rtol=1e-6)
+
+
+# --- gradients, memory, blocks --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["sample", "sde", "flow", "inpaint"])
+def test_samplers_record_no_gradients_and_denoisers_may(name):
+    process, weight = families.vp(), torch.tensor(0.5, requires_grad=True)
+    slopes = []
+
+    def guided(u, _t):
+        estimate = weight * u
+        assert not estimate.requires_grad
+        with torch.enable_grad():
+            v = u.detach().requires_grad_()
+            slopes.append(torch.autograd.grad((weight * v**2).sum(), v)[0])
+            return weight * u + 0 * slopes[-1]  # with a graph, which ends here
+
+    u = torch.as_tensor(image((2, *SHAPE), 39)).requires_grad_()
+    times = [0.9, 0.8, 0.7] if name != "inpaint" else [0.9, 0.5, 0.0]
+    more = (np.eye(*SHAPE, dtype=bool),) if name == "inpaint" else ()
+    found = getattr(reverse, name)(process, guided, u, *more, times)
+    assert not found.requires_grad and found.numpy().shape == u.shape and len(slopes) >= 2
+
+
+def test_a_step_is_differentiable():
+    process, u = families.vp(), torch.as_tensor(image(SHAPE, 40)).requires_grad_()
+    denoised = torch.as_tensor(image(SHAPE, 41)).requires_grad_()
+    draw = torch.Generator().manual_seed(0)
+    reverse.step(process, denoised, u, 0.4, 0.6, 1.0, draw).sum().backward()
+    law = process.posterior(denoised, u, 0.4, 0.6)  # η = 1: the mean is linear in both
+    for leaf in (u, denoised):
+        (slope,) = torch.autograd.grad(law.mean.sum(), leaf, retain_graph=True)
+        torch.testing.assert_close(leaf.grad, slope)
+
+
+@pytest.mark.parametrize("name", ["vp", "heat", "osmotic"])
+def test_blocks_of_coefficients_change_nothing(name, monkeypatch):
+    process = every_family(SHAPE)[name]
+    u, times = torch.as_tensor(image((2, *SHAPE), 42)), torch.linspace(0.9, 0.1, 12).double()
+    D = gaussian(process).denoiser(process)
+
+    def all_of_it():
+        draw = torch.Generator().manual_seed(0)
+        yield from (reverse.sample(process, D, u, times, generator=draw, path=True),)
+        yield from (reverse.flow(process, D, u, times), process.path(u, times.flip(0), draw))
+        yield reverse.sde(process, D, u, times, generator=draw)
+
+    expected = list(all_of_it())
+    for together in (1, 5 * 8 * 10 * 12):  # a step at a time, and five
+        monkeypatch.setattr(_coefficients, "TOGETHER", together)
+        for one, two in zip(all_of_it(), expected):
+            torch.testing.assert_close(one, two, rtol=1e-12, atol=1e-12)
