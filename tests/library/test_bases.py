@@ -7,6 +7,7 @@ import pytest
 import scipy.fft
 import torch
 from hypothesis import given
+from matrices import matrix, units
 from reference import (
     GRIDS,
     SHAPES,
@@ -48,22 +49,18 @@ def test_analysis_is_the_orthonormal_dct(shape, seed):
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_cosine_vectors_are_eigenvectors_of_the_reflecting_laplacian(shape):
-    basis, size = Cosines(shape), shape[0] * shape[1]
-    vectors = basis.synthesise(torch.eye(size, dtype=torch.float64).reshape(size, *shape))
-    vectors = np.asarray(vectors).reshape(size, size)  # row k: image of mode k
-    values = np.asarray(basis.eigenvalues).ravel()
-    np.testing.assert_allclose(
-        vectors @ laplacian(*shape), -values[:, None] * vectors, atol=ROUNDING
-    )
+    basis = Cosines(shape)
+    waves = matrix(basis.synthesise(units(shape)))  # column k: image of mode k
+    rates = np.asarray(basis.eigenvalues).ravel()
+    np.testing.assert_allclose(laplacian(*shape) @ waves, -rates * waves, atol=ROUNDING)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_cosine_basis_is_orthonormal(shape):
-    basis, size = Cosines(shape), shape[0] * shape[1]
-    unit = torch.eye(size, dtype=torch.float64).reshape(size, *shape)
-    matrix = np.asarray(basis.analyse(unit)).reshape(size, size).T  # column i: modes of pixel i
-    np.testing.assert_allclose(matrix @ matrix.T, np.eye(size), atol=ROUNDING)
-    np.testing.assert_allclose(matrix, cosine_matrix(*shape), atol=ROUNDING)
+    basis = Cosines(shape)
+    B = matrix(basis.analyse(units(shape)))
+    np.testing.assert_allclose(B @ B.T, np.eye(len(B)), atol=ROUNDING)
+    np.testing.assert_allclose(B, cosine_matrix(*shape), atol=ROUNDING)
     assert float(basis.log_abs_det) == 0 and float(Pixels().log_abs_det) == 0
 
 
@@ -151,23 +148,13 @@ def test_energy_of_differences_is_the_sum_of_eigenvalues_times_squared_modes(sha
 # --- the osmotic basis ----------------------------------------------------------------------------
 
 
-def dense(basis, function):
-    """The matrix of a linear map of images: column i is what it makes of pixel i."""
-    size = basis.shape[0] * basis.shape[1]
-    return (
-        np.asarray(function(torch.eye(size, dtype=torch.float64).reshape(size, *basis.shape)))
-        .reshape(size, size)
-        .T
-    )
-
-
 @pytest.mark.parametrize("shape", GRIDS)
 def test_osmotic_basis_diagonalises_the_operator_of_osmosis(shape):
     v = positive(shape, 2, 50.0)
     basis = Osmotic(v)
     B, B_inverse, rates = (
-        dense(basis, basis.analyse),
-        dense(basis, basis.synthesise),
+        matrix(basis.analyse(units(basis.shape))),
+        matrix(basis.synthesise(units(basis.shape))),
         np.asarray(basis.eigenvalues).ravel(),
     )
     np.testing.assert_allclose(B @ B_inverse, np.eye(len(B)), atol=1e-12)
@@ -184,9 +171,9 @@ def test_osmotic_basis_diagonalises_the_operator_of_osmosis(shape):
 @pytest.mark.parametrize("shape", GRIDS)
 def test_osmotic_volume_and_transpose(shape):
     basis = Osmotic(positive(shape, 3, 50.0))
-    B = dense(basis, basis.analyse)
+    B = matrix(basis.analyse(units(basis.shape)))
     assert math.isclose(basis.log_abs_det, -np.linalg.slogdet(B)[1], rel_tol=1e-9, abs_tol=1e-11)
-    np.testing.assert_allclose(dense(basis, basis.pull_back), B.T, atol=1e-12)
+    np.testing.assert_allclose(matrix(basis.pull_back(units(basis.shape))), B.T, atol=1e-12)
     assert not basis.orthonormal and Cosines(shape).orthonormal
 
 
@@ -256,5 +243,7 @@ def test_a_basis_must_say_how_it_maps():
 def test_pull_back_is_the_transpose_of_analysis():
     for basis in (Cosines((3, 4)), Cosines((3, 4), "continuous")):
         np.testing.assert_allclose(
-            dense(basis, basis.pull_back), dense(basis, basis.analyse).T, atol=ROUNDING
+            matrix(basis.pull_back(units(basis.shape))),
+            matrix(basis.analyse(units(basis.shape))).T,
+            atol=ROUNDING,
         )

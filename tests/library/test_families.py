@@ -1,6 +1,7 @@
 """Families: the schedules of the theory's table, their derivatives, and laws that differ."""
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -8,7 +9,21 @@ import scipy.linalg
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from reference import drift, eigenvalues, image, noise, osmosis, positive
+from catalogue import DEFAULT, default
+from matrices import asymmetry, gain_and_covariance
+from reference import (
+    blur_time,
+    drift,
+    eigenvalues,
+    image,
+    noise,
+    orthogonal,
+    osmosis,
+    permutation,
+    positive,
+    schedule,
+    slope,
+)
 
 import dpss
 from dpss import measures
@@ -28,24 +43,18 @@ from dpss.families import (
 from dpss.processes import Gaussian, Process
 
 SHAPE = (4, 5)
+BETAS = np.linspace(1e-4, 0.15, 97)
+GUIDANCE = positive(SHAPE, 3, 20.0)
 FAMILIES = {
-    "vp": lambda: vp(),
+    **{name: partial(default, name, SHAPE) for name in DEFAULT},
     "vp other betas": lambda: vp(beta_min=0.5, beta_max=8.0),
-    "vp_cosine": lambda: vp_cosine(),
-    "heat": lambda: heat(SHAPE),
-    "heat continuous": lambda: heat(SHAPE, blur_max=3.0, sigma=0.05, laplacian="continuous"),
-    "gaussian_scale_space": lambda: gaussian_scale_space(SHAPE, t_max=5.0),
     "vp_discrete": lambda: vp_discrete(BETAS),
-    "sub_vp": lambda: sub_vp(),
-    "ve": lambda: ve(),
-    "blurring": lambda: blurring(SHAPE),
+    "heat continuous": lambda: heat(SHAPE, blur_max=3.0, sigma=0.05, laplacian="continuous"),
     "blurring continuous": lambda: blurring(
         SHAPE, blur_max=3.0, min_gain=0.0, laplacian="continuous"
     ),
     "osmotic": lambda: osmotic(GUIDANCE, t_max=4.0, sigma=0.02),
 }
-BETAS = np.linspace(1e-4, 0.15, 97)
-GUIDANCE = positive(SHAPE, 3, 20.0)
 PIXELWISE = {"vp", "vp other betas", "vp_cosine", "vp_discrete", "sub_vp", "ve"}  # all pixels alike
 SINGULAR = {"vp_cosine", "blurring", "blurring continuous"}  # α_1 = 0
 NOISY = [name for name in FAMILIES if name != "gaussian_scale_space"]
@@ -54,40 +63,22 @@ inner = st.floats(0.01, 0.99)
 
 def table(name, t):
     """α and σ of the theory's table, in NumPy float64, by other formulas than a library's."""
-    discrete, continuous = eigenvalues(*SHAPE), eigenvalues(*SHAPE, "continuous")
-    if name in ("vp", "vp other betas", "sub_vp"):
-        low, high = (0.5, 8.0) if "other" in name else (0.1, 20.0)
-        integral = low * t + (high - low) * t**2 / 2
-        level = -np.expm1(-integral)
-        return np.exp(-integral / 2)[None, None], (level if name == "sub_vp" else np.sqrt(level))[
-            None, None
-        ]
-    if name == "vp_discrete":
-        i = int(97 * t)
-        integral = -np.log1p(-BETAS[:i]).sum() - (
-            0 if i == 97 else (97 * t - i) * np.log1p(-BETAS[i])
-        )
-        return np.exp(-integral / 2)[None, None], np.sqrt(-np.expm1(-integral))[None, None]
-    if name == "ve":
-        return np.ones((1, 1)), 0.01 * np.sqrt(np.expm1(2 * t * math.log(50 / 0.01)))[None, None]
+    if name in DEFAULT:
+        return schedule(name, t, SHAPE)
+    if name == "vp other betas":
+        return schedule("vp", t, SHAPE, betas=(0.5, 8.0))
+    if name == "heat continuous":
+        return schedule("heat", t, SHAPE, blur=3.0, sigma=0.05, kind="continuous")
+    if name == "blurring continuous":
+        return schedule("blurring", t, SHAPE, blur=3.0, least=0.0, kind="continuous")
     if name == "osmotic":
         A = osmosis(*drift(GUIDANCE))
-        return np.exp(4.0 * t * np.sort(np.linalg.eigvals(A).real)[::-1]).reshape(SHAPE), np.full(
-            (1, 1), 0.02 if t > 0 else 0.0
-        )
-    if name.startswith("blurring"):
-        lam, blur, least = (discrete, 2.0, 0.001) if name == "blurring" else (continuous, 3.0, 0.0)
-        tau = 0.5 * (blur * math.sin(math.pi * t / 2) ** 2) ** 2
-        return np.cos(np.pi * t / 2) * ((1 - least) * np.exp(-lam * tau) + least), np.sin(
-            np.pi * t / 2
-        )[None, None]
-    if name == "vp_cosine":
-        return np.cos(np.pi * t / 2)[None, None], np.sin(np.pi * t / 2)[None, None]
-    if name == "gaussian_scale_space":
-        return np.exp(-discrete * 5.0 * t), np.zeros((1, 1))
-    lam, blur, sigma = (discrete, 2.0, 0.01) if name == "heat" else (continuous, 3.0, 0.05)
-    tau = 0.5 * (blur * math.sin(math.pi * t / 2) ** 2) ** 2
-    return np.exp(-lam * tau), np.full((1, 1), sigma if t > 0 else 0.0)
+        rates = np.sort(np.linalg.eigvals(A).real)[::-1].reshape(SHAPE)
+        return np.exp(4.0 * t * rates), np.full(SHAPE, 0.02 if t > 0 else 0.0)
+    i = int(97 * t)  # vp_discrete: between two steps, log α is linear in t
+    rest = 0 if i == 97 else (97 * t - i) * np.log1p(-BETAS[i])
+    integral = -np.log1p(-BETAS[:i]).sum() - rest
+    return np.full(SHAPE, np.exp(-integral / 2)), np.full(SHAPE, np.sqrt(-np.expm1(-integral)))
 
 
 def test_public_names_are_at_top_level():
@@ -114,14 +105,10 @@ def test_gain_and_noise_are_those_of_the_table(name, t):
     signal, level = table(name, np.float64(t))
     found = process.signal(t), process.noise(t)
     assert all(f.dtype == torch.float64 for f in found)
-    found, expected = (
-        [np.broadcast_to(f, SHAPE) for f in found],
-        [np.broadcast_to(e, SHAPE) for e in (signal, level)],
-    )
     # 1e-15 covers cos(π/2), which NumPy rounds to 6e-17.
-    np.testing.assert_allclose(found[0], expected[0], rtol=1e-12, atol=1e-15)
+    np.testing.assert_allclose(found[0].expand(SHAPE), signal, rtol=1e-12, atol=1e-15)
     # Relative also at t = 1e-7, where 1 − α² cancels all digits if it is not written as −expm1.
-    np.testing.assert_allclose(found[1], expected[1], rtol=1e-9)
+    np.testing.assert_allclose(found[1].expand(SHAPE), level, rtol=1e-9)
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -177,24 +164,14 @@ def test_snr_is_infinite_without_noise_and_zero_without_signal():
 # --- derivatives ----------------------------------------------------------------------------------
 
 
-def difference(function, t, h=1e-4):
-    """Fourth-order central difference.
-
-    Its error is about h⁴ f⁗' / 30 + 1e-16 / h, so below 1e-10 relative to the curves here.
-    """
-    return (
-        8 * (function(t + h) - function(t - h)) - (function(t + 2 * h) - function(t - 2 * h))
-    ) / (12 * h)
-
-
 @pytest.mark.parametrize("t", [0.02, 0.2, 0.5, 0.8, 0.95])
 @pytest.mark.parametrize("name", FAMILIES)
 def test_sde_coefficients_agree_with_finite_differences_of_the_schedule(name, t):
     process = FAMILIES[name]()
     f, g2 = process.sde(t)
-    slope = difference(process.log_signal, t)
-    torch.testing.assert_close(f.expand(slope.shape), slope, rtol=1e-6, atol=1e-8)
-    expected = difference(lambda s: process.noise(s) ** 2, t) - 2 * slope * process.noise(t) ** 2
+    growth = slope(process.log_signal, t)
+    torch.testing.assert_close(f.expand(growth.shape), growth, rtol=1e-6, atol=1e-8)
+    expected = slope(lambda s: process.noise(s) ** 2, t) - 2 * growth * process.noise(t) ** 2
     torch.testing.assert_close(g2.expand(expected.shape), expected, rtol=1e-6, atol=1e-8)
     assert (g2 >= 0).all()
 
@@ -203,7 +180,7 @@ def test_sde_coefficients_agree_with_finite_differences_of_the_schedule(name, t)
 def test_squared_diffusion_is_minus_noise_variance_times_slope_of_log_snr(name):
     process = FAMILIES[name]()
     for t in (0.1, 0.6, 0.9):
-        expected = -(process.noise(t) ** 2) * difference(process.log_snr, t)
+        expected = -(process.noise(t) ** 2) * slope(process.log_snr, t)
         torch.testing.assert_close(
             process.sde(t)[1].expand(expected.shape), expected, rtol=1e-6, atol=1e-8
         )
@@ -215,10 +192,10 @@ def test_flow_coefficients_agree_with_finite_differences_of_the_schedule(name, t
     """dU/dt = a U + b D with a = σ'/σ and b = α' − α a."""
     process = FAMILIES[name]()
     a, b = process.flow(t)
-    growth = difference(lambda s: torch.log(process.noise(s)), t)
-    slope = difference(process.signal, t) - process.signal(t) * growth
+    growth = slope(lambda s: torch.log(process.noise(s)), t)
+    pull = slope(process.signal, t) - process.signal(t) * growth
     torch.testing.assert_close(a.expand(growth.shape), growth, rtol=1e-6, atol=1e-8)
-    torch.testing.assert_close(b.expand(slope.shape), slope, rtol=1e-6, atol=1e-8)
+    torch.testing.assert_close(b.expand(pull.shape), pull, rtol=1e-6, atol=1e-8)
     # the same as f U − ½ g² score, wherever that is finite
     f, g2 = process.sde(t)
     torch.testing.assert_close(
@@ -343,9 +320,10 @@ def test_osmotic_mean_is_osmosis_and_its_noise_is_brighter_where_the_guidance_is
     for t in (0.01, 0.3, 1.0):
         expected = scipy.linalg.expm(4.0 * t * A) @ u.ravel()
         np.testing.assert_allclose(process.marginal(u, t).mean.ravel(), expected, atol=1e-11)
-        gain, covariance = dense_law(process, SHAPE, t)
         np.testing.assert_allclose(
-            covariance, 0.02**2 * np.diag((GUIDANCE / GUIDANCE.mean()).ravel()), atol=1e-13
+            gain_and_covariance(process, t, SHAPE)[1],
+            0.02**2 * np.diag((GUIDANCE / GUIDANCE.mean()).ravel()),
+            atol=1e-13,
         )
     np.testing.assert_allclose(process.marginal(u, 1.0).mean.mean(), u.mean(), atol=1e-12)
 
@@ -359,13 +337,25 @@ def test_osmotic_with_a_flat_guidance_is_the_gaussian_scale_space_with_noise():
             atol=1e-12,
             rtol=0,
         )
-        np.testing.assert_allclose(dense_law(flat, SHAPE, t)[1], 0.02**2 * np.eye(20), atol=1e-14)
+        np.testing.assert_allclose(
+            gain_and_covariance(flat, t, SHAPE)[1], 0.02**2 * np.eye(20), atol=1e-14
+        )
 
 
 def test_a_guidance_with_a_symmetry_passes_it_on():
     guidance = GUIDANCE + GUIDANCE[:, ::-1]
-    assert defect(osmotic(guidance, 4.0), SHAPE, permutation(SHAPE, np.fliplr)) < 1e-13
-    assert defect(osmotic(GUIDANCE, 4.0), SHAPE, permutation(SHAPE, np.fliplr)) > 1e-3
+    assert (
+        asymmetry(
+            *gain_and_covariance(osmotic(guidance, 4.0), 0.6, SHAPE), permutation(SHAPE, np.fliplr)
+        )
+        < 1e-13
+    )
+    assert (
+        asymmetry(
+            *gain_and_covariance(osmotic(GUIDANCE, 4.0), 0.6, SHAPE), permutation(SHAPE, np.fliplr)
+        )
+        > 1e-3
+    )
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -679,38 +669,9 @@ def test_gaussian_scale_space_is_homogeneous_diffusion():
 def test_heat_s_mean_path_is_the_gaussian_scale_space():
     u = noise(SHAPE)
     for t in (0.2, 0.6, 1.0):
-        tau = 0.5 * (2.0 * math.sin(math.pi * t / 2) ** 2) ** 2
-        np.testing.assert_allclose(
-            heat(SHAPE).marginal(torch.as_tensor(u), t).mean, homogeneous(u, tau), atol=1e-12
-        )
-
-
-def orthogonal(size, seed=0):
-    return np.linalg.qr(noise((size, size), seed))[0]
-
-
-def dense_law(process, shape, t):
-    """G_t and Σ_t as dense matrices, column by column from the marginals of unit images."""
-    size = shape[0] * shape[1]
-    unit = torch.eye(size, dtype=torch.float64).reshape(size, *shape)
-    gain = np.asarray(process.marginal(unit, t).mean).reshape(size, size).T
-    back = np.asarray(process.basis.synthesise(unit)).reshape(size, size).T
-    level = np.broadcast_to(np.asarray(process.noise(t)), shape).ravel()
-    return gain, back @ np.diag(level**2) @ back.T
-
-
-def defect(process, shape, matrix):
-    gain, covariance = dense_law(process, shape, 0.6)
-    return max(
-        np.abs(matrix @ gain - gain @ matrix).max(),
-        np.abs(matrix @ covariance @ matrix.T - covariance).max(),
-    )
-
-
-def permutation(shape, move):
-    size = shape[0] * shape[1]
-    order = move(np.arange(size).reshape(shape)).ravel()
-    return np.eye(size)[order]
+        blurred = homogeneous(u, blur_time(t, 2.0))
+        found = heat(SHAPE).marginal(torch.as_tensor(u), t).mean
+        np.testing.assert_allclose(found, blurred, atol=1e-12)
 
 
 def test_vp_commutes_with_every_orthogonal_map():
@@ -732,14 +693,14 @@ def test_vp_commutes_with_every_orthogonal_map():
 
 
 def test_heat_commutes_with_the_symmetries_of_the_rectangle_and_with_no_other_permutation():
-    process = heat((4, 4))
+    law = gain_and_covariance(heat((4, 4)), 0.6, (4, 4))
     for move in (np.flipud, np.fliplr, np.transpose, np.rot90):
-        assert defect(process, (4, 4), permutation((4, 4), move)) < 1e-13
+        assert asymmetry(*law, permutation((4, 4), move)) < 1e-13
     swap = np.eye(16)
     swap[[0, 1]] = swap[[1, 0]]
-    assert defect(process, (4, 4), swap) > 0.01
-    assert defect(process, (4, 4), orthogonal(16)) > 0.01
-    assert defect(process, (4, 4), -np.eye(16)) < 1e-14
+    assert asymmetry(*law, swap) > 0.01
+    assert asymmetry(*law, orthogonal(16)) > 0.01
+    assert asymmetry(*law, -np.eye(16)) < 1e-14
 
 
 # --- traps ----------------------------------------------------------------------------------------
