@@ -9,7 +9,7 @@ import torch
 from catalogue import default, mild
 from hypothesis import given
 from hypothesis import strategies as st
-from reference import cosine_matrix, eigenvalues, image, noise, seeds
+from reference import cosine_matrix, eigenvalues, image, moments_agree, noise, seeds
 from torch.distributions import MultivariateNormal, kl_divergence
 
 from dpss import laws, measures, processes
@@ -54,20 +54,6 @@ def transition(process, s, t):
     (gain_s, cov_s), (gain_t, cov_t) = dense(process, s), dense(process, t)
     k = gain_t @ np.linalg.inv(gain_s)
     return k, cov_t - k @ cov_s @ k.T
-
-
-def moments_agree(samples, mean, cov):
-    """Samples (n, SIZE) against a mean and covariance, with tolerances from n.
-
-    The mean errs by √(c_ii / n) and the covariance by √((c_ii c_jj + c_ij²) / n); five standard
-    deviations over at most 144 + 12 numbers give a false alarm in fewer than one of 10⁴ seeds,
-    and the seed is fixed.
-    """
-    n, variances = len(samples), np.diag(cov)
-    floor = 1e-7  # where the law is a point
-    assert (np.abs(samples.mean(0) - mean) <= 5 * np.sqrt(variances / n) + floor).all()
-    spread = np.sqrt((np.outer(variances, variances) + cov**2) / n)
-    assert (np.abs(np.cov(samples.T) - cov) <= 5 * spread + floor).all()
 
 
 # --- marginals and the chain ----------------------------------------------------------------------
