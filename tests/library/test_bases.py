@@ -10,7 +10,6 @@ from hypothesis import given
 from matrices import matrix, units
 from reference import GRIDS, SHAPES, drift, eigenvalues, noise, osmosis, positive, seeds, shapes
 
-import dpss
 from dpss.bases import Basis, Cosines, Osmotic, Pixels
 
 KINDS = ["discrete", "continuous"]
@@ -19,10 +18,6 @@ KINDS = ["discrete", "continuous"]
 ROUNDING = 1e-13
 # The same in single precision, for values up to about 8.
 SINGLE = 2e-5
-
-
-def test_public_names_are_at_top_level():
-    assert dpss.Pixels is Pixels and dpss.Cosines is Cosines
 
 
 @given(shapes, seeds)

@@ -25,7 +25,6 @@ from reference import (
     slope,
 )
 
-import dpss
 from dpss import measures
 from dpss.bases import Cosines, Pixels
 from dpss.diffusion import homogeneous
@@ -79,23 +78,6 @@ def table(name, t):
     rest = 0 if i == 97 else (97 * t - i) * np.log1p(-BETAS[i])
     integral = -np.log1p(-BETAS[:i]).sum() - rest
     return np.full(SHAPE, np.exp(-integral / 2)), np.full(SHAPE, np.sqrt(-np.expm1(-integral)))
-
-
-def test_public_names_are_at_top_level():
-    for function in (
-        vp,
-        vp_cosine,
-        vp_discrete,
-        sub_vp,
-        ve,
-        heat,
-        blurring,
-        gaussian_scale_space,
-        osmotic,
-        Process,
-        Gaussian,
-    ):
-        assert getattr(dpss, function.__name__) is function
 
 
 @pytest.mark.parametrize("t", [0.0, 1e-7, 1e-3, 0.25, 0.5, 0.9, 1.0])

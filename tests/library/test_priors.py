@@ -12,7 +12,6 @@ from hypothesis import given
 from matrices import covariance, gain_and_covariance
 from reference import image, noise, positive, seeds, shapes
 
-import dpss
 from dpss import families
 from dpss.bases import Cosines, Osmotic, Pixels
 from dpss.priors import CHUNK, Empirical, GaussianPrior, Mixture
@@ -423,11 +422,3 @@ def test_bases_that_do_not_fit_are_refused(std, process):
             prior.denoiser(process)
         with pytest.raises(ValueError, match="basis"):
             prior.log_density(process, image(SHAPE), 0.5)
-
-
-def test_public_names_are_at_top_level():
-    assert (
-        dpss.GaussianPrior is GaussianPrior
-        and dpss.Mixture is Mixture
-        and dpss.Empirical is Empirical
-    )
