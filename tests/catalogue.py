@@ -29,6 +29,7 @@ MILD = {
     "ve": lambda shape: families.ve(0.1, 5.0),
     "heat": lambda shape: families.heat(shape, 1.5, sigma=0.3),
     "blurring": lambda shape: families.blurring(shape, 1.5),
+    "flow_matching": lambda shape: families.flow_matching(),
     "osmotic": lambda shape: families.osmotic(positive(shape, 4, 5.0), 1.0, 0.3),
     "by hand": lambda shape: by_hand(shape),
     "pixelwise by hand": lambda shape: pixelwise_by_hand(shape),

@@ -1,6 +1,6 @@
-"""Nonlinear and edge-enhancing diffusion, inpainting: dense references built pixel by pixel.
+"""Nonlinear and edge-enhancing diffusion, whose numerics are those of `dpss._nonlinear`.
 
-Axioms, orders, bad steps.
+Dense references built pixel by pixel, axioms, orders, bad steps.
 """
 
 import math
@@ -11,10 +11,10 @@ import scipy.ndimage
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from reference import SHAPES, edges, image, laplacian, noise, seeds, shapes
+from reference import SHAPES, edges, image, noise, seeds, shapes
 
 from dpss import _nonlinear, images
-from dpss.diffusion import edge_enhancing, homogeneous, inpaint, nonlinear
+from dpss.diffusion import edge_enhancing, homogeneous, nonlinear
 
 CONTRAST = 0.3
 SCHEMES = ["fed", "aos", "explicit"]
@@ -383,43 +383,6 @@ def test_explicit_steps_above_the_bound_are_refused():
 def test_bad_diffusivities_are_refused(bad):
     with np.errstate(all="ignore"), pytest.raises(ValueError, match="diffusivity"):
         nonlinear(np.zeros((4, 5)), 1.0, CONTRAST, bad)
-
-
-# --- inpainting -----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("shape", [s for s in SHAPES if s != (1, 1)])
-def test_inpainting_is_harmonic_where_unknown_and_exact_where_known(shape):
-    u, known = image((2, *shape), 11), np.random.default_rng(1).random(shape) < 0.4
-    known.ravel()[0] = True
-    v = inpaint(u, known)
-    assert (v[:, known] == u[:, known]).all()
-    L, flat = laplacian(*shape), v.reshape(2, -1).T
-    np.testing.assert_allclose((L @ flat)[~known.ravel()], 0, atol=1e-12)
-    values = u[:, known]
-    assert (v.max((1, 2)) <= values.max(1) + 1e-12).all() and (
-        v.min((1, 2)) >= values.min(1) - 1e-12
-    ).all()
-    other = np.where(known, u, 7.0)  # what is unknown is not looked at
-    np.testing.assert_allclose(inpaint(other, known), v, atol=1e-12)
-
-
-def test_inpainting_between_two_columns_is_a_ramp():
-    u, known = np.zeros((4, 9)), np.zeros((4, 9), bool)
-    known[:, [0, 8]], u[:, 8] = True, 1.0
-    np.testing.assert_allclose(inpaint(u, known), np.tile(np.arange(9) / 8, (4, 1)), atol=1e-13)
-    assert np.array_equal(inpaint(u, np.ones_like(known)), u)
-    single = np.zeros((4, 9), bool)
-    single[2, 3] = True
-    np.testing.assert_allclose(inpaint(u + 0.3, single), 0.3, atol=1e-13)
-
-
-def test_inpainting_keeps_the_kind():
-    u, known = image((3, 5, 6), 12), image((5, 6), 13) > 0
-    for given_ in (u.astype(np.float32), torch.as_tensor(u), torch.as_tensor(u).float()):
-        v = inpaint(given_, torch.as_tensor(known))
-        assert type(v) is type(given_) and v.dtype == given_.dtype
-        np.testing.assert_allclose(v, inpaint(u, known), atol=1e-5)
 
 
 # --- the stencil against SciPy --------------------------------------------------------------------

@@ -9,36 +9,16 @@ import numpy as np
 import pytest
 import scipy.stats
 import torch
+from catalogue import MILD, mild
 from diffusers import DDIMScheduler, DDPMScheduler, FlowMatchEulerDiscreteScheduler
-from reference import image, noise, positive
+from reference import image, noise
 
 from dpss import _coefficients, families, reverse
 from dpss.bases import Cosines, Pixels
 from dpss.priors import Empirical, GaussianPrior, Mixture
-from dpss.processes import Process
 
 SHAPE = (3, 4)
-
-
-def every_family(shape):
-    basis = Cosines(shape)
-    return {
-        "vp": families.vp(),
-        "vp_cosine": families.vp_cosine(),
-        "sub_vp": families.sub_vp(),
-        "ve": families.ve(0.1, 5.0),
-        "heat": families.heat(shape, 1.5, sigma=0.3),
-        "blurring": families.blurring(shape, 1.5),
-        "osmotic": families.osmotic(positive(shape, 4, 5.0), 1.0, 0.3),
-        "by hand": Process(
-            basis,
-            lambda t: -basis.eigenvalues * t,
-            lambda t: (1 + 0.1 * basis.eigenvalues) * torch.sqrt(t),
-        ),
-    }
-
-
-NAMES = list(every_family((2, 3)))
+NAMES = [name for name in MILD if name not in ("vp_discrete", "pixelwise by hand")]
 
 
 def gaussian(process, shape=SHAPE):
@@ -54,8 +34,8 @@ def moments(process, prior, t):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_step_at_churn_1_draws_from_the_posterior(name):
-    process = every_family(SHAPE)[name]
+def test_a_step_at_eta_1_draws_from_the_posterior(name):
+    process = mild(name, SHAPE)
     u, denoised = torch.as_tensor(noise((2, *SHAPE), 1)), torch.as_tensor(image((2, *SHAPE), 2))
     for s, t in ((0.1, 0.15), (0.3, 0.9), (0.0, 0.4)):
         found = reverse.step(process, denoised, u, s, t, 1.0, torch.Generator().manual_seed(3))
@@ -66,7 +46,7 @@ def test_a_step_at_churn_1_draws_from_the_posterior(name):
 @pytest.mark.parametrize("eta", [0.0, 0.3, 1.0])
 @pytest.mark.parametrize("name", NAMES)
 def test_a_step_follows_the_formula(name, eta):
-    process = every_family(SHAPE)[name]
+    process = mild(name, SHAPE)
     u, denoised = torch.as_tensor(noise(SHAPE, 4)), torch.as_tensor(image(SHAPE, 5))
     s, t = 0.4, 0.7
     found = reverse.step(process, denoised, u, s, t, eta, torch.Generator().manual_seed(6))
@@ -112,7 +92,7 @@ def test_without_noise_a_step_shows_the_estimate():
     )
 
 
-def test_heat_keeps_eight_digits_at_churn_1():
+def test_heat_keeps_eight_digits_at_eta_1():
     """σ_s² − σ̃² is a small difference of equal numbers for heat; the mean mode shows it."""
     process = families.heat(SHAPE, 1.5, sigma=1e-4)
     u = torch.as_tensor(noise(SHAPE, 9))
@@ -162,7 +142,7 @@ def affine(sampler):
 @pytest.mark.parametrize("start", [0.6, 1.0])
 @pytest.mark.parametrize("name", NAMES)
 def test_flow_converges_with_order_2_to_the_exact_map(name, start):
-    process = every_family(SHAPE)[name]
+    process = mild(name, SHAPE)
     prior, end = gaussian(process), 0.15
     (m1, s1), (m0, s0) = moments(process, prior, start), moments(process, prior, end)
     u = torch.as_tensor(noise(SHAPE, 10))
@@ -182,8 +162,8 @@ def test_flow_converges_with_order_2_to_the_exact_map(name, start):
 
 @pytest.mark.parametrize("eta", [0.0, 0.5, 1.0, 1.5])
 @pytest.mark.parametrize("name", ["vp", "sub_vp", "ve"])
-def test_sde_has_weak_order_1_for_every_churn(name, eta):
-    process = every_family(SHAPE)[name]
+def test_sde_has_weak_order_1_for_every_eta(name, eta):
+    process = mild(name, SHAPE)
     prior = GaussianPrior(torch.full((1, 1), 0.4), 0.7, Pixels())
     D, start, end = prior.denoiser(process), 0.7, 0.2
     (m1, s1), (m0, s0) = moments(process, prior, start), moments(process, prior, end)
@@ -265,7 +245,7 @@ def test_samplers_recover_a_mixture_in_wasserstein_distance(name, family, genera
 @pytest.mark.parametrize("name", SAMPLERS)
 @pytest.mark.parametrize("family", NAMES)
 def test_a_last_time_of_0_ends_with_the_estimate(name, family):
-    process = every_family(SHAPE)[family]
+    process = mild(family, SHAPE)
     D, u = gaussian(process).denoiser(process), torch.as_tensor(noise((2, *SHAPE), 12))
     times = [0.5, 0.45, 0.0]
     path = SAMPLERS[name](
@@ -369,7 +349,7 @@ def test_steps_are_those_of_the_ddpm_scheduler_of_diffusers():
 @pytest.mark.parametrize("eta", [0.0, 1.0])
 @pytest.mark.parametrize("family", ["vp", "heat", "blurring"])
 def test_inpainting_keeps_the_known_pixels_exactly(family, eta):
-    process = every_family(SHAPE)[family]
+    process = mild(family, SHAPE)
     known, mask = torch.as_tensor(image((2, *SHAPE), 21)), np.zeros(SHAPE, bool)
     mask[:, :2] = True
     times = torch.linspace(0.99, 0, 20, dtype=torch.float64)
@@ -498,7 +478,7 @@ TARGETS = {  # what a network is trained to say of u_t = α u_0 + σ ε, in mode
 @pytest.mark.parametrize("predicts", TARGETS)
 @pytest.mark.parametrize("name", [n for n in NAMES if n != "osmotic"])
 def test_a_network_that_is_right_becomes_a_denoiser_that_is_right(name, predicts):
-    process, t = every_family(SHAPE)[name], torch.tensor([0.3, 0.8], dtype=torch.float64)
+    process, t = mild(name, SHAPE), torch.tensor([0.3, 0.8], dtype=torch.float64)
     clean, fresh = (torch.as_tensor(noise((2, *SHAPE), seed)) for seed in (33, 34))
     basis, (alpha, sigma) = process.basis, (process.signal(t), process.noise(t))
     target = TARGETS[predicts](alpha, sigma, basis.analyse(clean), basis.analyse(fresh))
@@ -513,7 +493,7 @@ def test_a_network_that_is_right_becomes_a_denoiser_that_is_right(name, predicts
 
 def test_a_score_needs_an_orthonormal_basis():
     with pytest.raises(ValueError, match="process has the basis"):
-        reverse.as_denoiser(lambda u, t: u, every_family(SHAPE)["osmotic"], "score")
+        reverse.as_denoiser(lambda u, t: u, mild("osmotic", SHAPE), "score")
 
 
 def test_the_velocity_of_the_straight_path_is_noise_minus_image():
@@ -644,7 +624,7 @@ def test_a_step_is_differentiable():
 
 @pytest.mark.parametrize("name", ["vp", "heat", "osmotic"])
 def test_blocks_of_coefficients_change_nothing(name, monkeypatch):
-    process = every_family(SHAPE)[name]
+    process = mild(name, SHAPE)
     u, times = torch.as_tensor(image((2, *SHAPE), 42)), torch.linspace(0.9, 0.1, 12).double()
     D = gaussian(process).denoiser(process)
 
