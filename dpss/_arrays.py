@@ -65,11 +65,13 @@ def to_torch(x, name="u"):
         raise TypeError(f"{name} is {kind}; needed: {needed}") from None
 
 
-def to_numpy(u):
-    """`u` as a float64 NumPy array; no gradient passes."""
+def to_numpy(u, *, single=False):
+    """`u` as a float64 NumPy array, with `single` float32 as it is; no gradient passes."""
     if isinstance(u, torch.Tensor):
-        u = plain(u).detach().cpu().double().numpy()  # NumPy has no bfloat16
-    return np.asarray(u, dtype=np.float64, order="C")
+        u = plain(u).detach().cpu()
+        u = (u if u.dtype == torch.float32 else u.double()).numpy()  # NumPy has no bfloat16
+    single = single and u.dtype == np.float32
+    return np.asarray(u, dtype=np.float32 if single else np.float64, order="C")
 
 
 def like(x, u, *, cast=True):
@@ -154,7 +156,7 @@ def _finite(u):
 
 
 def result(x, u, name="u"):
-    """`x`, computed from the image `u`, as `like` makes it; ValueError where that leaves its type."""
+    """`x`, computed from the image `u`, as `like` makes it; ValueError beyond its range."""
     x = like(x, u)
     if not _finite(x):
         large = float(abs(u).max())

@@ -12,7 +12,7 @@ RESOLVED = 1e-12
 
 
 def chebyshev_terms(z):
-    """Number of terms of the Chebyshev series of e^{−z(1 − X)}: its weights fall like exp(−k²/2z)."""
+    """Terms of the Chebyshev series of e^{−z(1 − X)}: its weights fall like exp(−k²/2z)."""
     return 12 + 9 * np.sqrt(z) + min(z, 30)
 
 
@@ -33,7 +33,7 @@ def chebyshev(S, x, t, width):
 
 
 def poisson_terms(z):
-    """Number of terms of the Poisson series: its weights are above rounding within 10√z of z."""
+    """Terms of the Poisson series: its weights are above rounding within 10√z of z."""
     return z + 10 * np.sqrt(z) + 30
 
 
@@ -117,9 +117,10 @@ def null_vector(A):
 def is_over(A, w, t):
     """Whether e^{tA}x is (Σx) w for every x, to rounding; w is the null vector of sum 1.
 
-    The χ²-distance Σ(u − w)²/w falls at least like e^{−2γt}, γ the first positive eigenvalue of −S,
-    S the symmetric part of W^{−½} A W^{½}, W = diag(w); so |u − (Σx)w| ≤ e^{−γt}/min(w) · w Σ|x|. By
-    Sylvester's law of inertia γ ≥ μ exactly if −S − μI has one negative pivot, that of √w.
+    The χ²-distance Σ(u − w)²/w falls at least like e^{−2γt}, γ the first positive eigenvalue of
+    −S, S the symmetric part of W^{−½} A W^{½}, W = diag(w); so |u − (Σx)w| ≤ e^{−γt}/min(w) · w
+    Σ|x|. By Sylvester's law of inertia γ ≥ μ exactly if −S − μI has one negative pivot, that of
+    √w.
     """
     if not w.min() > 0:  # lost to underflow
         return False

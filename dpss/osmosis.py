@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy
-import torch
 
 from . import _arrays, _osmosis
 from ._arrays import Array, numpys_errors
@@ -64,9 +63,9 @@ class Drift:
 def canonical_drift(guidance: Array = None, *, log_guidance: Array = None) -> Drift:
     """The drift d = 2 (v_j − v_i)/(v_j + v_i), the grid's ∇ log v, under which v > 0 is steady.
 
-    `guidance` v (..., H, W), or `log_guidance` log v (d = 2 tanh(½Δ log v)) for densities that would
-    underflow: exactly one. Where d rounds to ±2 the neighbouring float is taken. Raises TypeError,
-    ValueError (also for v ≤ 0).
+    `guidance` v (..., H, W), or `log_guidance` log v (d = 2 tanh(½Δ log v)) for densities that
+    would underflow: exactly one. Where d rounds to ±2 the neighbouring float is taken. Raises
+    TypeError, ValueError (also for v ≤ 0).
 
     >>> canonical_drift(np.array([[1.0, 3.0, 3.0]])).dx
     array([[1., 0.]])
@@ -153,10 +152,10 @@ def step_limit(drift: Drift, spacing=1.0) -> float:
 def evolve(u: Array, drift: Drift, t, scheme="exact", steps=None, spacing=1.0) -> Array:
     """Osmosis of the image `u` under `drift` up to time `t` ≥ 0, by one `scheme`.
 
-    "exact": e^{tA}u to rounding. "implicit": `steps` (default 100) solves of (I − τA)u_new = u, first
-    order, stable for every τ. "explicit": u_new = (I + τA)u, default as few steps as are stable;
-    ValueError for τ > 1/max|a_ii|. All three preserve mass and positivity. `u` (..., H, W) of any
-    sign; `drift` of one image, or with the leading axes of u; `spacing` h > 0.
+    "exact": e^{tA}u to rounding. "implicit": `steps` (default 100) solves of (I − τA)u_new = u,
+    first order, stable for every τ. "explicit": u_new = (I + τA)u, default as few steps as are
+    stable; ValueError for τ > 1/max|a_ii|. All three preserve mass and positivity. `u` (..., H, W)
+    of any sign; `drift` of one image, or with the leading axes of u; `spacing` h > 0.
 
     Cost of "exact": of order √t products with A for a potential of moderate contrast, of order t
     otherwise. Beyond 10⁴ of them the spectral gap tells whether all is over and the steady state is
@@ -165,7 +164,7 @@ def evolve(u: Array, drift: Drift, t, scheme="exact", steps=None, spacing=1.0) -
     1984, Jensen 1953.
 
     >>> evolve(np.array([[1.0, 0.0, 0.0]]), canonical_drift(np.ones((1, 3))), 0.5).round(3)
-    array([[0.674, 0.266, 0.06 ]])
+    array([[0.674, 0.259, 0.067]])
     """
     if scheme not in ("exact", "implicit", "explicit"):
         raise ValueError(f'scheme is {scheme!r}; needed: "exact", "implicit" or "explicit"')
@@ -236,8 +235,8 @@ def steady_state(u: Array, drift: Drift) -> Array:
     """The steady state w with the mass of `u`, A w = 0: (Σu/Σv) v for a potential log v.
 
     Positive where the mass is. `u`, `drift`: shapes as in `evolve`. Without a potential one sparse
-    factorisation and a step of iterative refinement; ArithmeticError where drifts next to 2 leave no
-    digits. Raises TypeError, ValueError.
+    factorisation and a step of iterative refinement; ArithmeticError where drifts next to 2 leave
+    no digits. Raises TypeError, ValueError.
 
     >>> steady_state(np.ones((1, 3)), canonical_drift(np.array([[1.0, 2.0, 5.0]]))).round(4)
     array([[0.375, 0.75 , 1.875]])
@@ -260,10 +259,10 @@ def _weights(drift, A):
 def shadow_removal(u: Array, shadow_edge: Array) -> Array:
     """A photograph `u` > 0 without the shadow whose edge is marked.
 
-    Osmosis with its own drift, cut at that edge. `shadow_edge`: boolean (H, W), True on the edge of
-    the shadow; d = 0 on every grid edge with a marked end, there brightness flows freely. The steady
-    state, with the mean of u. `u`: (..., H, W), each channel with a drift of its own. Raises
-    TypeError, ValueError.
+    Osmosis with its own drift, cut at that edge. `shadow_edge`: boolean (H, W), True on the edge
+    of the shadow; d = 0 on every grid edge with a marked end, there brightness flows freely. The
+    steady state, with the mean of u. `u`: (..., H, W), each channel with a drift of its own.
+    Raises TypeError, ValueError.
     """
     u = _arrays.image(u, positive=True)
     marked = _arrays.mask(shadow_edge, u.shape[-2:], "shadow_edge")
@@ -275,10 +274,10 @@ def shadow_removal(u: Array, shadow_edge: Array) -> Array:
 def clone(background: Array, foreground: Array, mask: Array) -> Array:
     """The `foreground` inside `mask` (True) put seamlessly into the `background`.
 
-    Positive images (..., H, W) of one shape; `mask` boolean (H, W). (Inpainting masks of scikit-image
-    mean the opposite: True is what is unknown.) The steady state of a mixed drift: that of the
-    foreground inside, of the background outside, and the mean of both across the border; the mean
-    grey value is the background's. Raises TypeError, ValueError.
+    Positive images (..., H, W) of one shape; `mask` boolean (H, W). (Inpainting masks of
+    scikit-image mean the opposite: True is what is unknown.) The steady state of a mixed drift:
+    that of the foreground inside, of the background outside, and the mean of both across the
+    border; the mean grey value is the background's. Raises TypeError, ValueError.
     """
     background = _arrays.image(background, "background", positive=True)
     foreground = _arrays.image(foreground, "foreground", positive=True)
@@ -293,10 +292,11 @@ def clone(background: Array, foreground: Array, mask: Array) -> Array:
 
 @numpys_errors
 def compress(u: Array, mask: Array) -> Array:
-    """A picture from its edges: the steady state of the drift of `u` > 0 kept where an end is in `mask`.
+    """A picture from its edges: the steady state of the drift of `u` > 0 on those in `mask`.
 
-    d = 0 on all other edges. `u`: (..., H, W). `mask`: boolean (H, W), True where the picture is
-    known. The mean is that of u. Raises TypeError, ValueError.
+    Edges of the grid with an end in the mask keep their drift, others have d = 0. `u`: (..., H,
+    W). `mask`: boolean (H, W), True where the picture is known. The mean is that of u. Raises
+    TypeError, ValueError.
     """
     u = _arrays.image(u, positive=True)
     kept = _arrays.mask(mask, u.shape[-2:])
@@ -311,7 +311,7 @@ def _ends(values, axis):
 
 
 def _combined(*drifts):
-    """Σ weight · drift, edge by edge, without a potential; pairs of a drift and weights of dy, dx."""
+    """Σ weight · drift without a potential, from pairs of a drift and weights of (dy, dx)."""
     parts = [
         [_arrays.to_numpy(d) * weight for d, weight in zip((drift.dy, drift.dx), weights)]
         for drift, weights in drifts
