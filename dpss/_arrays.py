@@ -74,6 +74,11 @@ def to_numpy(u, *, single=False):
     return np.asarray(u, dtype=np.float32 if single else np.float64, order="C")
 
 
+def double(u):
+    """`u` in float64, of its kind; gradients pass."""
+    return plain(u).double() if isinstance(u, torch.Tensor) else to_numpy(u)
+
+
 def like(x, u, *, cast=True):
     """`x` (array or tensor) as the kind, device and, with `cast`, dtype of the image `u`."""
     if isinstance(u, torch.Tensor):
