@@ -14,6 +14,8 @@ import warnings
 import numpy as np
 import torch
 
+Array = np.ndarray | torch.Tensor  # what users pass and get back
+
 # -- kinds
 
 
@@ -31,7 +33,18 @@ def plain(x, name="u"):
         raise TypeError(f"{name} is a masked array; needed: a plain one (x.filled(value) makes it)")
     x = np.asarray(x, dtype=x.dtype.newbyteorder("="), order="C")
     # NumPy calls every array of one pixel contiguous, flipped ones too; torch does not
-    return x.copy() if min(x.strides, default=0) < 0 else x
+    return x.copy() if min(x.strides, default=0) < 0 or not x.flags.aligned else x
+
+
+def real(x, name):
+    """The array or tensor `x` of real numbers, as `plain` makes it."""
+    if not isinstance(x, (np.ndarray, torch.Tensor)):
+        needed = "a NumPy array or a torch tensor"
+        raise TypeError(f"{name} is a {type(x).__name__}; needed: {needed}")
+    x = plain(x, name)
+    if x.is_complex() if isinstance(x, torch.Tensor) else x.dtype.kind not in "biuf":
+        raise TypeError(f"{name} has dtype {x.dtype}; needed: real numbers")
+    return x
 
 
 def to_torch(x, name="u"):
@@ -52,11 +65,18 @@ def to_torch(x, name="u"):
         raise TypeError(f"{name} is {kind}; needed: {needed}") from None
 
 
-def to_numpy(u):
-    """`u` as a float64 NumPy array; no gradient passes."""
+def to_numpy(u, *, single=False):
+    """`u` as a float64 NumPy array, with `single` float32 as it is; no gradient passes."""
     if isinstance(u, torch.Tensor):
-        u = plain(u).detach().cpu().double().numpy()  # NumPy has no bfloat16
-    return np.asarray(u, dtype=np.float64, order="C")
+        u = plain(u).detach().cpu()
+        u = (u if u.dtype == torch.float32 else u.double()).numpy()  # NumPy has no bfloat16
+    single = single and u.dtype == np.float32
+    return np.asarray(u, dtype=np.float32 if single else np.float64, order="C")
+
+
+def double(u):
+    """`u` in float64, of its kind; gradients pass."""
+    return plain(u).double() if isinstance(u, torch.Tensor) else to_numpy(u)
 
 
 def like(x, u, *, cast=True):
@@ -105,12 +125,8 @@ def image(u, name="u", *, positive=False):
     or inf, and, with `positive`, for values that are not above zero. Warns of what looks like a
     photograph with its colours last.
     """
-    if not isinstance(u, (np.ndarray, torch.Tensor)):
-        needed = "a NumPy array or a torch tensor"
-        raise TypeError(f"{name} is a {type(u).__name__}; needed: {needed}")
-    u = plain(u, name)
-    tensor = isinstance(u, torch.Tensor)
-    if not (u.is_floating_point() if tensor else u.dtype.kind == "f"):
+    u = real(u, name)
+    if not (u.is_floating_point() if isinstance(u, torch.Tensor) else u.dtype.kind == "f"):
         needed = "floating point (see dpss.images.as_float)"
         raise TypeError(f"{name} has dtype {u.dtype}; needed: {needed}")
     if u.ndim < 2:
@@ -144,10 +160,24 @@ def finite(u):
         return bool(np.isfinite(np.vdot(u, u))) or bool(np.isfinite(u).all())
 
 
+def result(x, u, name="u"):
+    """`x`, computed from the image `u`, as `like` makes it; ValueError beyond its range."""
+    x = like(x, u)
+    if not _finite(x):
+        large = float(abs(u).max())
+        needed = f"smaller values, the result is beyond the range of {x.dtype}"
+        raise ValueError(f"{name} has values of size {large:g}; needed: {needed}")
+    return x
+
+
+INNER = (__package__, "numpy", "torch", "contextlib")
+
+
 def _warn_of_colours_last(u, name):
     level, frame = 1, sys._getframe()
-    while frame and frame.f_globals.get("__name__", "").partition(".")[0] == __package__:
-        level, frame = level + 1, frame.f_back  # the warning belongs to the caller's line
+    # the warning belongs to the caller's line: not to ours, nor to that of a decorator of ours
+    while frame and frame.f_globals.get("__name__", "").partition(".")[0] in INNER:
+        level, frame = level + 1, frame.f_back
     warnings.warn(
         f"{name} has shape {tuple(u.shape)}: that is {u.shape[0]} images of {u.shape[1]}×"
         f"{u.shape[2]} pixels. For one picture with its colours last, "
@@ -309,10 +339,15 @@ def spread(coefficients, shape, name="t"):
 # -- precision, and the state of the caller
 
 
+def eps(u):
+    """The rounding of the image's type, as a float."""
+    info = torch.finfo(u.dtype) if isinstance(u, torch.Tensor) else np.finfo(u.dtype)
+    return float(info.eps)
+
+
 def rounding(u):
     """Share of its range by which a filter may exceed the range of an image: 16 roundings."""
-    info = torch.finfo(u.dtype) if isinstance(u, torch.Tensor) else np.finfo(u.dtype)
-    return 16 * info.eps
+    return 16 * eps(u)
 
 
 def product(a, b):

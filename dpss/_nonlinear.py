@@ -1,15 +1,18 @@
 """Numerics of nonlinear diffusion: differences over edges, steps in time, tridiagonal systems.
 
-An operator A(u) is a list of edges `(offset, weight)`: pixels i and i + offset, in reading order, are neighbours with the weight w_i, an
-array of the image's grid that is 0 where i + offset is no neighbour. (A u)_i = Σ_j w_ij (u_j − u_i): symmetric, rows sum to zero, so means
-are preserved. In reading order an image is one long line, which NumPy passes through twice as fast as through many short ones.
+An operator A(u) is a list of edges `(offset, weight)`: pixels i and i + offset, in reading order,
+are neighbours with the weight w_i, an array of the image's grid that is 0 where i + offset is no
+neighbour. (A u)_i = Σ_j w_ij (u_j − u_i): symmetric, rows sum to zero, so means are preserved. In
+reading order an image is one long line, which NumPy passes through twice as fast as through many
+short ones. Images are in C order: their lines are views, which `explicit` changes in place.
 """
 
 from functools import lru_cache
 
 import numpy as np
-from scipy.linalg import solveh_banded
+import scipy
 
+LONGEST_CYCLE = 10**4  # steps of fast explicit diffusion, whose order takes a time of its square
 RISING = (np.s_[..., 1:, :-1], np.s_[..., :-1, 1:])
 FALLING = (np.s_[..., :-1, :-1], np.s_[..., 1:, 1:])
 
@@ -17,8 +20,8 @@ FALLING = (np.s_[..., :-1, :-1], np.s_[..., 1:, 1:])
 class Buffers:
     """Arrays by name and shape that live as long as one filter, zero at first.
 
-    Temporary arrays of an image's size would be given back to the system after each step and fetched anew, page by page, which
-    takes longer than the arithmetic.
+    Temporary arrays of an image's size would be given back to the system after each step and
+    fetched anew, page by page, which takes longer than the arithmetic.
     """
 
     def __init__(self, dtype):
@@ -46,8 +49,9 @@ def gaps(u, offset, name, buffers):
 def isotropic(u, diffusivity, buffers):
     """Edges of div(g ∇u): g at a pixel from |∇u|², at an edge the mean of its ends.
 
-    |∇u|² is ½ Σ (u_j − u_i)² over the neighbours j: with it A(u)u is minus the gradient of ½ Σ_i Ψ(|∇u|²_i), Ψ' = g. It also sees
-    a checkerboard, which central differences overlook. `diffusivity` gets 2 |∇u|² and may overwrite it.
+    |∇u|² is ½ Σ (u_j − u_i)² over the neighbours j: with it A(u)u is minus the gradient of
+    ½ Σ_i Ψ(|∇u|²_i), Ψ' = g. It also sees a checkerboard, which central differences overlook.
+    `diffusivity` gets 2 |∇u|² and may overwrite it.
     """
     width, double = u.shape[-1], buffers("double", u.shape)
     offsets = {"down": width, "right": 1}
@@ -72,15 +76,17 @@ def isotropic(u, diffusivity, buffers):
 
 
 def edge_enhancing(u, tensor, buffers):
-    """Edges of div(D ∇u), D = [[a, b], [b, c]] (a along rows) in the cells between four pixels, from the gradient there.
+    """Edges of div(D ∇u), D = [[a, b], [b, c]] (a along rows) in the cells between four pixels.
 
-    A cell gives its sides (a − |b|)/2 and (c − |b|)/2, its diagonals (|b| ± b)/2. With p, q the sums of its differences along rows and
-    columns and r = u_00 − u_01 − u_10 + u_11 its energy is ½ · ¼(a p² + 2b p q + c q² + (a + c − 2|b|) r²) ≥ 0 for every D ≥ 0: the
-    scheme is L² stable. No weight is negative where |b| ≤ a, c; else max–min may fail. `tensor` gets −2 ∂_y u and 2 ∂_x u, may overwrite
-    them, and returns a, b, c.
+    D comes from the gradient there: `tensor` gets −2 ∂_y u and 2 ∂_x u, may overwrite them, and
+    returns a, b, c. A cell gives its sides (a − |b|)/2 and (c − |b|)/2, its diagonals (|b| ± b)/2.
+    With p, q the sums of its differences along rows and columns and r = u_00 − u_01 − u_10 + u_11
+    its energy is ½ · ¼(a p² + 2b p q + c q² + (a + c − 2|b|) r²) ≥ 0 for every D ≥ 0: the scheme
+    is L² stable. No weight is negative where |b| ≤ a, c; else max–min may fail.
     """
     # mirrored pixels: in the cells outside, the normal derivative and hence b vanish
-    v, width = np.pad(u, [(0, 0)] * (u.ndim - 2) + [(1, 1), (1, 1)], mode="edge"), u.shape[-1]
+    v = np.pad(u, [(0, 0)] * (u.ndim - 2) + [(1, 1), (1, 1)], mode="edge")
+    width = u.shape[-1]
     against_y, along_x = (
         np.subtract(v[second], v[first], out=buffers(name, v[first].shape))
         for name, (first, second) in (("against y", RISING), ("along x", FALLING))
@@ -99,9 +105,10 @@ def edge_enhancing(u, tensor, buffers):
     for offset, place, combined, one, two in (
         (1, np.s_[..., :, :-1], np.add, a[..., 1:, 1:-1], a[..., :-1, 1:-1]),
         (width, np.s_[..., :-1, :], np.add, c[..., 1:-1, 1:], c[..., 1:-1, :-1]),
-        (width + 1, np.s_[..., :-1, :-1], np.add, mixed, b),  # falling: to the right and down
+        # falling, to the right and down; rising, to the left and down
+        (width + 1, np.s_[..., :-1, :-1], np.add, mixed, b),
         (width - 1, np.s_[..., :-1, 1:], np.subtract, mixed, b),
-    ):  # rising: to the left and down
+    ):
         weight = buffers(f"weight {len(edges)}", (*b.shape[:-2], *u.shape[-2:]))
         combined(one, two, out=weight[place])
         edges.append((offset, weight))
@@ -123,14 +130,14 @@ def explicit(u, edges, step, buffers):
 
 
 def aos(u, edges, step):
-    """Additive operator splitting, the mean of one-dimensional implicit steps: (1/m) Σ_l (I − m·step·A_l)⁻¹ u, m axes."""
+    """Additive operator splitting, (1/m) Σ_l (I − m·step·A_l)⁻¹ u: implicit along m axes."""
     parts = [(axis, weight) for axis, (_, weight) in zip((-2, -1), edges) if u.shape[axis] > 1]
     result = sum(_implicit(u, weight, len(parts) * step, axis) for axis, weight in parts)
     return result / len(parts) if parts else u
 
 
 def _implicit(u, weight, step, axis):
-    """(I − step · A_l)⁻¹ u: all lines along the axis as one tridiagonal system, with no edge between two lines."""
+    """(I − step · A_l)⁻¹ u: all lines along the axis in one tridiagonal system."""
     u, weight = np.moveaxis(u, axis, -1), np.moveaxis(weight, axis, -1)[..., :-1]
     bands = np.zeros((2, *weight.shape[:-1], u.shape[-1]), dtype=u.dtype)
     bands[0, ..., 1:] = -step * weight
@@ -138,24 +145,34 @@ def _implicit(u, weight, step, axis):
     bands[1, ..., :-1] += step * weight
     bands[1, ..., 1:] += step * weight
     bands = np.broadcast_to(bands, (2, *u.shape)).reshape(2, -1)  # colours share a matrix
-    result = solveh_banded(bands, u.ravel(), check_finite=False).reshape(u.shape)
+    result = scipy.linalg.solveh_banded(bands, u.ravel(), check_finite=False).reshape(u.shape)
     return np.moveaxis(result, -1, axis)
+
+
+def fed_length(time, limit):
+    """The least n with limit · (n² + n)/3 ≥ time, the length of a cycle, as a float."""
+    return max(1.0, np.ceil(-0.5 + np.sqrt(0.25 + 3 * time / limit) - 1e-9))
 
 
 @lru_cache(maxsize=64)
 def fed_steps(time, limit):
-    """Step sizes of one cycle of fast explicit diffusion: τ_i ∝ 1/cos²(π(2i+1)/(4n+2)), Σ τ_i = time, in a stable order.
+    """Step sizes of one cycle of fast explicit diffusion, in a stable order.
 
-    n is the least number with limit · (n² + n)/3 ≥ time, `limit` the bound of the explicit scheme: with ‖A‖ ≤ 2/limit
-    the product of all I + τ_i A has norm ≤ 1, although single steps are far beyond the bound. Source: Grewenig, Weickert and Bruhn 2010.
+    τ_i ∝ 1/cos²(π(2i+1)/(4n+2)), i = 0, ..., n−1, Σ τ_i = time, `limit` the bound of the explicit
+    scheme: with ‖A‖ ≤ 2/limit the product of all I + τ_i A has norm ≤ 1, although single steps are
+    far beyond the bound. Source: Grewenig, Weickert and Bruhn 2010.
     """
-    n = max(1, int(np.ceil(-0.5 + np.sqrt(0.25 + 3 * time / limit) - 1e-9)))
+    n = fed_length(time, limit)
+    if n > LONGEST_CYCLE:
+        needed = f"cycles of at most {LONGEST_CYCLE}, by more `steps`"
+        raise ValueError(f"steps: a cycle of the time {time:g} takes {n:.3g}; needed: {needed}")
+    n = int(n)
     inverse = np.cos(np.pi * (2 * np.arange(n) + 1) / (4 * n + 2)) ** 2
     order, distance = [int(inverse.argmax())], np.zeros(n)
     with np.errstate(divide="ignore"):
-        for _ in range(
-            n - 1
-        ):  # Leja's order: the next is farthest from all before, which keeps products of the first or last steps small
+        # Leja's order: the next is farthest from all before, which keeps products of the first or
+        # last steps small
+        for _ in range(n - 1):
             distance += np.log(np.abs(inverse - inverse[order[-1]]))
             order.append(int(distance.argmax()))
     steps = 1 / inverse[order]

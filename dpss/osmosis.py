@@ -1,117 +1,127 @@
 """Osmosis: drift-diffusion ∂u/∂t = Δu − div(d u) of an image without flux through its boundary.
 
-On the grid the drift d lives on the edges between neighbours. For the edge from i to j (to the right or downwards,
-spacing h) the operator has A_ij = (1 − d/2)/h² and A_ji = (1 + d/2)/h², and columns that sum to zero. With |d| < 2
-the off-diagonals are positive: mass is preserved, positive images stay positive, and there is one steady state
-for each mass. Computed in float64; results have the kind, dtype and device of the image.
+On the grid the drift d lives on the edges between neighbours. For the edge from i to j (to the
+right or downwards, spacing h) the operator has A_ij = (1 − d/2)/h² and A_ji = (1 + d/2)/h², and
+columns that sum to zero. With |d| < 2 the off-diagonals are positive: mass is preserved, positive
+images stay positive, and there is one steady state for each mass. Computed in float64; results have
+the kind, dtype and device of the image, and no gradients pass.
 Source: Weickert, Hagenburg, Breuß and Vogel 2013; Vogel et al. 2013.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.sparse
-import scipy.sparse.linalg
-import torch
-from scipy.special import expit, logsumexp
+import scipy
 
-from . import _arrays
-from ._osmosis import chebyshev, null_vector, poisson
+from . import _arrays, _osmosis
+from ._arrays import Array, numpys_errors
 
 LARGEST_CONTRAST = np.log(1e8)  # of a potential: beyond it the symmetrised evolution loses digits
+LONG, LONGEST = 10**4, 10**6  # products with A: more are avoided where all is over, and refused
 
 
 @dataclass(frozen=True, eq=False)
 class Drift:
-    """Drift on the edges: `dy` (..., H−1, W) downwards, `dx` (..., H, W−1) to the right, in units of 1/spacing, |d| < 2.
+    """Drift on the edges, in units of 1/spacing, |d| < 2, and the potential it comes from if any.
 
-    `potential` (..., H, W): log v where d is the canonical drift of v, else None; with it steady states are exact at
-    any contrast. Arrays of one kind. Raises TypeError or ValueError, naming `dy`, `dx` or `potential`.
+    `dy` (..., H−1, W) downwards, `dx` (..., H, W−1) to the right. `potential` (..., H, W): log v
+    where d is the canonical drift of v, else None; with it steady states are exact at any contrast.
+    Arrays of one kind. Raises TypeError or ValueError, naming `dy`, `dx` or `potential`.
     """
 
-    dy: object
-    dx: object
-    potential: object = None
+    dy: Array
+    dx: Array
+    potential: Array | None = None
 
+    @numpys_errors
     def __post_init__(self):
-        for name in ("dy", "dx"):
-            d = getattr(self, name)
-            if not isinstance(d, (np.ndarray, torch.Tensor)) or d.ndim < 2:
-                raise TypeError(
-                    f"{name} is {type(d).__name__}; needed: an array with at least two axes"
-                )
-            d = _arrays.to_numpy(d)
-            if not (np.abs(d) < 2).all():  # NaN included
-                raise ValueError(
-                    f"{name} has values beyond ±2 or NaN; needed: |d| < 2 on every edge"
-                )
+        for name in ("dy", "dx") if self.potential is None else ("dy", "dx", "potential"):
+            d = _arrays.real(getattr(self, name), name)
+            object.__setattr__(self, name, d)
+            if d.ndim < 2:
+                needed = "at least two axes (..., H, W)"
+                raise ValueError(f"{name} has shape {tuple(d.shape)}; needed: {needed}")
+            bound, needed = (np.inf, "finite values") if name == "potential" else (2, "|d| < 2")
+            size = np.abs(_arrays.to_numpy(d)).max(initial=0)
+            if not size < bound:  # NaN included
+                raise ValueError(f"{name} has values of size {size:g}; needed: {needed}")
         dy, dx = tuple(self.dy.shape), tuple(self.dx.shape)
         if dy[:-2] != dx[:-2] or (dy[-2] + 1, dy[-1]) != (dx[-2], dx[-1] + 1):
-            raise ValueError(
-                f"dy has shape {dy} and dx {dx}; needed: (..., H-1, W) and (..., H, W-1)"
-            )
-        if self.potential is not None and tuple(
-            _arrays.image(self.potential, "potential").shape
-        ) != (*dx[:-1], dy[-1]):
-            raise ValueError(
-                f"potential has shape {tuple(self.potential.shape)}; needed: {(*dx[:-1], dy[-1])}"
-            )
+            needed = "(..., H-1, W) and (..., H, W-1)"
+            raise ValueError(f"dy has shape {dy} and dx {dx}; needed: {needed}")
+        if self.potential is not None and tuple(self.potential.shape) != self.shape:
+            found = tuple(self.potential.shape)
+            raise ValueError(f"potential has shape {found}; needed: {self.shape}")
 
     @property
-    def shape(self):
+    def shape(self) -> tuple:
         """(..., H, W) of the images it moves."""
         return (*self.dx.shape[:-1], self.dy.shape[-1])
 
 
-def canonical_drift(guidance=None, *, log_guidance=None):
-    """The drift d = 2 (v_j − v_i)/(v_j + v_i), the grid's ∇ log v, under which the guidance image v > 0 is steady.
+@numpys_errors
+def canonical_drift(guidance: Array = None, *, log_guidance: Array = None) -> Drift:
+    """The drift d = 2 (v_j − v_i)/(v_j + v_i), the grid's ∇ log v, under which v > 0 is steady.
 
-    `guidance` v (..., H, W), or `log_guidance` log v (d = 2 tanh(½Δ log v)) for densities that would underflow: exactly
-    one. Where d rounds to ±2 the neighbouring float is taken. Raises TypeError, ValueError (also for v ≤ 0).
+    `guidance` v (..., H, W), or `log_guidance` log v (d = 2 tanh(½Δ log v)) for densities that
+    would underflow: exactly one. Where d rounds to ±2 the neighbouring float is taken. Raises
+    TypeError, ValueError (also for v ≤ 0).
+
+    >>> canonical_drift(np.array([[1.0, 3.0, 3.0]])).dx
+    array([[1., 0.]])
     """
     if (guidance is None) == (log_guidance is None):
         raise ValueError("guidance and log_guidance: exactly one of them is needed")
-    given = (
-        _arrays.image(guidance, "guidance", positive=True)
-        if log_guidance is None
-        else _arrays.image(log_guidance, "log_guidance")
-    )
-    values = _arrays.to_numpy(given)
-    potential = np.log(values) if log_guidance is None else values
-    edges = []
+    if log_guidance is None:
+        return _canonical(_arrays.image(guidance, "guidance", positive=True))
+    potential = _arrays.image(log_guidance, "log_guidance")
+    values = _arrays.to_numpy(potential)
+    slopes = [2 * np.tanh(0.5 * np.diff(values, axis=axis)) for axis in (-2, -1)]
+    return Drift(*(_below_two(d, potential) for d in slopes), potential)
+
+
+def _canonical(v):
+    """The canonical drift of a checked image."""
+    values = _arrays.to_numpy(v)
+    scaled = 0.25 * values if values.max() > 1e300 else values  # sums must not overflow
+    slopes = []
     for axis in (-2, -1):
-        if log_guidance is None:
-            near, far = _ends(values, axis)
-            d = 2 * (far - near) / (far + near)
-        else:
-            d = 2 * np.tanh(0.5 * np.diff(potential, axis=axis))
-        d, dtype = (
-            _arrays.like(d, given),
-            values.dtype if isinstance(given, torch.Tensor) else given.dtype,
-        )
-        below = np.nextafter(
-            np.float32(2) if str(given.dtype).endswith("float32") else dtype.type(2), 0
-        )
-        edges.append(d.clip(-float(below), float(below)))
-    return Drift(edges[0], edges[1], _arrays.like(potential, given))
+        near, far = _ends(scaled, axis)
+        slopes.append(2 * (far - near) / (far + near))
+    return Drift(*(_below_two(d, v) for d in slopes), _arrays.like(np.log(values), v))
 
 
-def operator(drift, spacing=1.0):
-    """The matrix A of osmosis, sparse (CSC, N×N with N = HW), acting on `u.ravel()`: ∂u/∂t = A u.
+def _below_two(d, u):
+    """`d` as the kind of u; where it rounds to ±2, the neighbouring number of its type."""
+    below = 2 - max(_arrays.eps(u), 2.0**-52)
+    return _arrays.like(d, u).clip(-below, below)
 
-    Off-diagonals positive, columns sum to 0; with a potential detailed balance A_ij v_j = A_ji v_i. Its eigenvalues
-    are then real, in [−8, 0]/h². `drift`: of one image. `spacing` h > 0. Raises TypeError, ValueError.
+
+@numpys_errors
+def operator(drift: Drift, spacing=1.0):
+    """The matrix A of osmosis, sparse (CSC, N×N, N = HW), acting on `u.ravel()`: ∂u/∂t = A u.
+
+    Off-diagonals positive, columns sum to 0; with a potential detailed balance A_ij v_j = A_ji v_i.
+    Its eigenvalues are then real, in [−8, 0]/h². `drift`: of one image. `spacing` h > 0. Raises
+    TypeError, ValueError.
     """
-    drift, h = _single(drift), _arrays.number(spacing, "spacing", above=0)
+    drift = _arrays.instance(drift, Drift, "drift")
+    if len(drift.shape) != 2:
+        raise ValueError(f"drift has shape {drift.shape}; needed: that of one image, (H, W)")
+    return _operator(drift, _spacing(spacing))
+
+
+def _operator(drift, h):
     index = np.arange(drift.shape[0] * drift.shape[1]).reshape(drift.shape)
     rows, columns, values = [], [], []
-    for axis, d in ((-2, _arrays.to_numpy(drift.dy)), (-1, _arrays.to_numpy(drift.dx))):
+    for axis, d in ((-2, drift.dy), (-1, drift.dx)):
         near, far = (end.ravel() for end in _ends(index, axis))
         if drift.potential is None:
-            backward, forward = 1 - 0.5 * d.ravel(), 1 + 0.5 * d.ravel()
+            d = _arrays.to_numpy(d).ravel()
+            backward, forward = 1 - 0.5 * d, 1 + 0.5 * d
         else:  # 2v_i/(v_i + v_j) and 2v_j/(v_i + v_j) with all their digits
             difference = np.diff(_arrays.to_numpy(drift.potential), axis=axis).ravel()
-            backward, forward = 2 * expit(-difference), 2 * expit(difference)
+            backward, forward = 2 * scipy.special.expit([-difference, difference])
         rows += [near, far]
         columns += [far, near]
         values += [backward / h**2, forward / h**2]
@@ -120,67 +130,99 @@ def operator(drift, spacing=1.0):
     return (off - scipy.sparse.diags_array(off.sum(axis=0))).tocsc()
 
 
-def step_limit(drift, spacing=1.0):
-    """Largest explicit step 1/max|a_ii|: up to it I + τA is column-stochastic. `drift` and `spacing` h as in `operator`.
+def _spacing(h):
+    """`h` as a float with which neither h² nor the entries of A leave the range of floats."""
+    h = _arrays.number(h, "spacing", above=0)
+    if not 1e-150 <= h <= 1e150:
+        raise ValueError(f"spacing is {h:g}; needed: a number in [1e-150, 1e150]")
+    return h
 
-    At least h²/8 for a potential, infinite on a single pixel. Raises TypeError, ValueError.
+
+def step_limit(drift: Drift, spacing=1.0) -> float:
+    """Largest explicit step 1/max|a_ii|: up to it I + τA is column-stochastic.
+
+    `drift` and `spacing` h as in `operator`. At least h²/8 for a potential, infinite on a single
+    pixel. Raises TypeError, ValueError.
     """
     largest = np.abs(operator(drift, spacing).diagonal()).max()
     return float(1 / largest) if largest else float("inf")
 
 
-def evolve(u, drift, t, scheme="exact", steps=None, spacing=1.0):
+@numpys_errors
+def evolve(u: Array, drift: Drift, t, scheme="exact", steps=None, spacing=1.0) -> Array:
     """Osmosis of the image `u` under `drift` up to time `t` ≥ 0, by one `scheme`.
 
-    "exact": e^{tA}u to rounding. "implicit": `steps` (default 100) solves of (I − τA)u_new = u, first order, stable for
-    every τ. "explicit": u_new = (I + τA)u, default as few steps as are stable; ValueError for τ > 1/max|a_ii|.
-    All three preserve mass and positivity. `u` (..., H, W) of any sign; `drift` of one image, or with the leading axes
-    of u; `spacing` h > 0. Cost of "exact": of order √t products with A for a potential of moderate contrast, of order t otherwise.
-    Raises TypeError, ValueError. Source: Weickert et al. 2013; the series: Tal-Ezer and Kosloff 1984, Jensen 1953.
+    "exact": e^{tA}u to rounding. "implicit": `steps` (default 100) solves of (I − τA)u_new = u,
+    first order, stable for every τ. "explicit": u_new = (I + τA)u, default as few steps as are
+    stable; ValueError for τ > 1/max|a_ii|. All three preserve mass and positivity. `u` (..., H, W)
+    of any sign; `drift` of one image, or with the leading axes of u; `spacing` h > 0.
+
+    Cost of "exact": of order √t products with A for a potential of moderate contrast, of order t
+    otherwise. Beyond 10⁴ of them the spectral gap tells whether all is over and the steady state is
+    the result; if not, a series of more than 10⁶ terms is refused, as so many explicit steps are.
+    Raises TypeError, ValueError. Source: Weickert et al. 2013; the series: Tal-Ezer and Kosloff
+    1984, Jensen 1953.
+
+    >>> evolve(np.array([[1.0, 0.0, 0.0]]), canonical_drift(np.ones((1, 3))), 0.5).round(3)
+    array([[0.674, 0.259, 0.067]])
     """
     if scheme not in ("exact", "implicit", "explicit"):
         raise ValueError(f'scheme is {scheme!r}; needed: "exact", "implicit" or "explicit"')
-    t = _arrays.number(t, "t", least=0)
+    t, h = _arrays.number(t, "t", least=0), _spacing(spacing)
     steps = None if steps is None else _arrays.count(steps, "steps")
-    _arrays.number(spacing, "spacing", above=0)
-    return _each(u, drift, lambda x, d: _evolve(x, d, t, scheme, steps, spacing))
+    return _each(_arrays.image(u), drift, lambda x, d: _evolve(x, d, t, scheme, steps, h))
 
 
-def _evolve(x, drift, t, scheme, steps, spacing):
+def _evolve(x, drift, t, scheme, steps, h):
     """Columns x `(N, m)` moved by one drift."""
-    A = operator(drift, spacing)
+    A = _operator(drift, h)
     fastest = np.abs(A.diagonal()).max()
     if t == 0 or fastest == 0:
         return x.copy()
     if scheme == "exact":
-        potential = None if drift.potential is None else _arrays.to_numpy(drift.potential).ravel()
-        if potential is None or np.ptp(potential) > LARGEST_CONTRAST:
-            return poisson(A, x, t, fastest)
-        root = np.exp(
-            0.5 * (potential - potential.max())
-        )  # S = D⁻¹ A D with D = diag(√v) is symmetric
-        S = scipy.sparse.diags_array(1 / root) @ A @ scipy.sparse.diags_array(root)
-        return root[:, None] * chebyshev(
-            S.tocsr(), x / root[:, None], t, _width(drift.shape) / spacing**2
-        )
+        return _exact(x, drift, A, t, h)
     if scheme == "implicit":
-        steps = steps or 100
-        solve = scipy.sparse.linalg.splu(
-            scipy.sparse.eye_array(A.shape[0], format="csc") - (t / steps) * A
-        ).solve
-        for _ in range(steps):
-            x = solve(x)
-        return x
-    needed = int(np.ceil(t * fastest * (1 - 1e-12)))
-    steps = steps or max(needed, 1)
+        return _osmosis.implicit(A, x, t / (steps or 100), steps or 100)
+    needed = np.ceil(t * fastest * (1 - 1e-12))
+    if steps is None and not needed <= LONGEST:
+        raise ValueError(f"t is {t:g}: that takes {needed:.3g} steps; needed: at most {LONGEST:g}")
+    steps = steps or max(int(needed), 1)
     if steps < needed:
         raise ValueError(
-            f"steps is {steps}, a step of {t / steps:g}; needed: at least {needed}, steps of at most "
-            f"1/max|a_ii| = {1 / fastest:g}"
+            f"steps is {steps}, a step of {t / steps:g}; needed: at least {needed:.17g}, "
+            f"steps of at most 1/max|a_ii| = {1 / fastest:g}"
         )
     for _ in range(steps):
         x = x + (t / steps) * (A @ x)
     return x
+
+
+def _exact(x, drift, A, t, h):
+    """e^{tA}x: by a series, or at once where that is long and all is over."""
+    potential = None if drift.potential is None else _arrays.to_numpy(drift.potential).ravel()
+    width, fastest = _width(drift.shape) / h**2, np.abs(A.diagonal()).max()
+    symmetric = potential is not None and np.ptp(potential) <= LARGEST_CONTRAST
+    terms = (
+        _osmosis.chebyshev_terms(0.5 * t * width)
+        if symmetric
+        else _osmosis.poisson_terms(t * fastest)
+    )
+    if terms > LONG:
+        try:
+            w = _weights(drift, A)
+        except ArithmeticError:
+            w = np.zeros(len(x))
+        if _osmosis.is_over(A, w, t):
+            return w[:, None] * x.sum(axis=0)
+    if not terms <= LONGEST:
+        needed = f"at most {LONGEST:g}, or that all is over"
+        raise ValueError(f"t is {t:g}: that takes {terms:.3g} products; needed: {needed}")
+    if not symmetric:
+        return _osmosis.poisson(A, x, t, fastest)
+    root = np.exp(0.5 * (potential - potential.max()))
+    # S = D⁻¹ A D with D = diag(√v) is symmetric
+    S = scipy.sparse.diags_array(1 / root) @ A @ scipy.sparse.diags_array(root)
+    return root[:, None] * _osmosis.chebyshev(S.tocsr(), x / root[:, None], t, width)
 
 
 def _width(shape):
@@ -188,73 +230,78 @@ def _width(shape):
     return 2 * sum(min(n - 1, 2) for n in shape)
 
 
-def steady_state(u, drift):
-    """The steady state w with the mass of `u`, A w = 0: positive where the mass is, (Σu/Σv) v for a potential log v.
+@numpys_errors
+def steady_state(u: Array, drift: Drift) -> Array:
+    """The steady state w with the mass of `u`, A w = 0: (Σu/Σv) v for a potential log v.
 
-    `u`, `drift`: shapes as in `evolve`. Without a potential one sparse factorisation and a step of iterative refinement; ArithmeticError
-    where drifts next to 2 leave no digits.
+    Positive where the mass is. `u`, `drift`: shapes as in `evolve`. Without a potential one sparse
+    factorisation and a step of iterative refinement; ArithmeticError where drifts next to 2 leave
+    no digits. Raises TypeError, ValueError.
 
     >>> steady_state(np.ones((1, 3)), canonical_drift(np.array([[1.0, 2.0, 5.0]]))).round(4)
     array([[0.375, 0.75 , 1.875]])
     """
-    return _each(u, drift, _steady)
+    return _steady_state(_arrays.image(u), drift)
 
 
-def _steady(x, drift):
-    if drift.potential is not None:
-        potential = _arrays.to_numpy(drift.potential).ravel()
-        w = np.exp(potential - logsumexp(potential))
-    else:
-        w = null_vector(operator(drift))
-    return w[:, None] * x.sum(axis=0)
+def _steady_state(u, drift):
+    return _each(u, drift, lambda x, d: _weights(d, _operator(d, 1.0))[:, None] * x.sum(axis=0))
 
 
-def shadow_removal(u, shadow_edge):
-    """A photograph `u` > 0 without the shadow whose edge is marked: osmosis with its own drift, cut at that edge.
+def _weights(drift, A):
+    """The steady state of sum 1 of one drift, whose operator is A."""
+    if drift.potential is None:
+        return _osmosis.null_vector(A)
+    return scipy.special.softmax(_arrays.to_numpy(drift.potential)).ravel()
 
-    `shadow_edge`: boolean (H, W), True on the edge of the shadow; d = 0 on every grid edge with a marked end, there
-    brightness flows freely. The steady state, with the mean of u. Raises TypeError, ValueError.
+
+@numpys_errors
+def shadow_removal(u: Array, shadow_edge: Array) -> Array:
+    """A photograph `u` > 0 without the shadow whose edge is marked.
+
+    Osmosis with its own drift, cut at that edge. `shadow_edge`: boolean (H, W), True on the edge
+    of the shadow; d = 0 on every grid edge with a marked end, there brightness flows freely. The
+    steady state, with the mean of u. `u`: (..., H, W), each channel with a drift of its own.
+    Raises TypeError, ValueError.
     """
-    drift = canonical_drift(_arrays.image(u, positive=True))
+    u = _arrays.image(u, positive=True)
     marked = _arrays.mask(shadow_edge, u.shape[-2:], "shadow_edge")
     keep = [~np.logical_or(*_ends(marked, axis)) for axis in (-2, -1)]
-    return steady_state(u, _combined(u, [(drift, keep)]))
+    return _steady_state(u, _combined((_canonical(u), keep)))
 
 
-def clone(background, foreground, mask):
-    """The `foreground` inside `mask` (True) put seamlessly into the `background`: steady state of the mixed drift.
+@numpys_errors
+def clone(background: Array, foreground: Array, mask: Array) -> Array:
+    """The `foreground` inside `mask` (True) put seamlessly into the `background`.
 
-    Positive images on one grid; `mask` boolean (H, W). (Inpainting masks of scikit-image mean the opposite: True is
-    what is unknown.) The drift is that of the foreground inside, of the background outside, and the mean of both
-    across the border; the mean grey value is the background's. Raises TypeError, ValueError.
+    Positive images (..., H, W) of one shape; `mask` boolean (H, W). (Inpainting masks of
+    scikit-image mean the opposite: True is what is unknown.) The steady state of a mixed drift:
+    that of the foreground inside, of the background outside, and the mean of both across the
+    border; the mean grey value is the background's. Raises TypeError, ValueError.
     """
-    _arrays.image(background, "background", positive=True)
-    _arrays.image(foreground, "foreground", positive=True)
-    if tuple(foreground.shape) != tuple(background.shape):
-        raise ValueError(
-            f"foreground has shape {tuple(foreground.shape)}; needed: {tuple(background.shape)}, that of background"
-        )
-    inside = _arrays.mask(mask, background.shape[-2:])
-    share = [
-        0.5 * (near + far) for near, far in (_ends(inside.astype(float), axis) for axis in (-2, -1))
-    ]
-    drifts = [
-        (canonical_drift(foreground), share),
-        (canonical_drift(background), [1 - s for s in share]),
-    ]
-    return steady_state(background, _combined(background, drifts))
+    background = _arrays.image(background, "background", positive=True)
+    foreground = _arrays.image(foreground, "foreground", positive=True)
+    if foreground.shape != background.shape:
+        needed = f"{tuple(background.shape)}, that of background"
+        raise ValueError(f"foreground has shape {tuple(foreground.shape)}; needed: {needed}")
+    inside = _arrays.mask(mask, background.shape[-2:]).astype(float)
+    share = [0.5 * np.add(*_ends(inside, axis)) for axis in (-2, -1)]
+    drifts = (_canonical(foreground), share), (_canonical(background), [1 - s for s in share])
+    return _steady_state(background, _combined(*drifts))
 
 
-def compress(u, mask):
-    """A picture from its edges: the steady state of the drift of `u` > 0 kept where an end is in `mask`, 0 elsewhere.
+@numpys_errors
+def compress(u: Array, mask: Array) -> Array:
+    """A picture from its edges: the steady state of the drift of `u` > 0 on those in `mask`.
 
-    `mask`: boolean (H, W), True where the picture is known. The mean is that of u. Raises TypeError, ValueError.
+    Edges of the grid with an end in the mask keep their drift, others have d = 0. `u`: (..., H,
+    W). `mask`: boolean (H, W), True where the picture is known. The mean is that of u. Raises
+    TypeError, ValueError.
     """
-    drift = canonical_drift(_arrays.image(u, positive=True))
+    u = _arrays.image(u, positive=True)
     kept = _arrays.mask(mask, u.shape[-2:])
-    return steady_state(
-        u, _combined(u, [(drift, [np.logical_or(*_ends(kept, axis)) for axis in (-2, -1)])])
-    )
+    keep = [np.logical_or(*_ends(kept, axis)) for axis in (-2, -1)]
+    return _steady_state(u, _combined((_canonical(u), keep)))
 
 
 def _ends(values, axis):
@@ -263,42 +310,26 @@ def _ends(values, axis):
     return np.take(values, range(n - 1), axis), np.take(values, range(1, n), axis)
 
 
-def _combined(u, drifts):
-    """Σ weight · drift, edge by edge, without a potential."""
-    return Drift(
-        *(
-            sum(weights[i] * _arrays.to_numpy((drift.dy, drift.dx)[i]) for drift, weights in drifts)
-            for i in (0, 1)
-        )
-    )
-
-
-def _drift(drift):
-    if not isinstance(drift, Drift):
-        raise TypeError(f"drift is a {type(drift).__name__}; needed: a Drift (see canonical_drift)")
-    return drift
-
-
-def _single(drift):
-    if len(_drift(drift).shape) != 2:
-        raise ValueError(f"drift has shape {drift.shape}; needed: that of one image, (H, W)")
-    return drift
+def _combined(*drifts):
+    """Σ weight · drift without a potential, from pairs of a drift and weights of (dy, dx)."""
+    parts = [
+        [_arrays.to_numpy(d) * weight for d, weight in zip((drift.dy, drift.dx), weights)]
+        for drift, weights in drifts
+    ]
+    return Drift(*(sum(part) for part in zip(*parts)))
 
 
 def _each(u, drift, move):
-    """Apply `move`(columns, drift of one image) to the images that share a drift, and put the results together."""
-    values, lead = _arrays.to_numpy(_arrays.image(u)), _drift(drift).shape[:-2]
+    """Apply `move`(columns, one drift) to the images of a checked `u` that share it."""
+    lead = _arrays.instance(drift, Drift, "drift").shape[:-2]
+    values = _arrays.to_numpy(u)
     if values.shape[-2:] != drift.shape[-2:] or values.shape[:-2][: len(lead)] != lead:
-        raise ValueError(
-            f"drift has shape {drift.shape}; needed: the grid of u, {values.shape}, and its leading axes or none"
-        )
+        needed = f"the grid of u, {values.shape}, and its leading axes or none"
+        raise ValueError(f"drift has shape {drift.shape}; needed: {needed}")
     result = np.empty_like(values)
     for place in np.ndindex(*lead):
-        one = Drift(
-            drift.dy[place],
-            drift.dx[place],
-            None if drift.potential is None else drift.potential[place],
-        )
+        potential = None if drift.potential is None else drift.potential[place]
         columns = values[place].reshape(-1, values.shape[-2] * values.shape[-1]).T
-        result[place] = move(columns, one).T.reshape(values[place].shape)
-    return _arrays.like(result, u)
+        moved = move(columns, Drift(drift.dy[place], drift.dx[place], potential))
+        result[place] = moved.T.reshape(values[place].shape)
+    return _arrays.result(result, u)

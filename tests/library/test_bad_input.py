@@ -127,11 +127,11 @@ TAKES_IMAGE = {
     "cosines synthesise": ("modes", lambda u: Cosines((3, 4)).synthesise(u)),
     "spectrum": ("u", lambda u: measures.spectrum(u)),
     "frechet_distance a": (
-        "a",
+        "a|features",
         lambda u: measures.frechet_distance(batch(u), batch(like(u)), lambda x: x.mean(-1)),
     ),
     "frechet_distance b": (
-        "b",
+        "b|features",
         lambda u: measures.frechet_distance(batch(like(u)), batch(u), lambda x: x.mean(-1)),
     ),
     "as_positive": ("u", lambda u: images.as_positive(u)),
@@ -586,7 +586,7 @@ OTHER = {
         lambda: measures.frechet_distance(good[None], batch(good), lambda x: x.mean(-1)),
     ),
     "frechet_distance, no batch": (
-        "b",
+        "features",
         lambda: measures.frechet_distance(batch(good), good, lambda x: x.mean(-1)),
     ),
     "frechet_distance, another grid": (
