@@ -302,6 +302,7 @@ def test_chunks_do_not_show(n):
         )
 
 
+@pytest.mark.slow
 def test_memory_of_the_empirical_denoiser_does_not_grow_with_the_images():
     """Peak memory above the images themselves, in a process of its own: 4,000 against 40,000 images, 64 at a time."""
     code = (
