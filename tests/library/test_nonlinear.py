@@ -199,6 +199,7 @@ def test_edge_enhancing_diffusion_of_a_smooth_image_is_homogeneous():
 @pytest.mark.parametrize(
     "name", ["nonlinear fed", "nonlinear aos", "nonlinear explicit", "edge-enhancing fed"]
 )
+@pytest.mark.slow
 def test_default_steps_keep_the_promised_error_on_a_photograph(name):
     u = images.photograph("camera")[:64, 64:128]
     for t in (1.0, 20.0):

@@ -256,6 +256,7 @@ def test_chunks_do_not_show(n):
         )
 
 
+@pytest.mark.slow
 def test_memory_of_the_empirical_denoiser_does_not_grow_with_the_images():
     """Peak memory above the images, in a process of its own: 4,000 and 40,000, 64 at once."""
     code = (

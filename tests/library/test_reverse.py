@@ -141,6 +141,7 @@ def affine(sampler):
 
 @pytest.mark.parametrize("start", [0.6, 1.0])
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.slow
 def test_flow_converges_with_order_2_to_the_exact_map(name, start):
     process = mild(name, SHAPE)
     prior, end = gaussian(process), 0.15
@@ -162,6 +163,7 @@ def test_flow_converges_with_order_2_to_the_exact_map(name, start):
 
 @pytest.mark.parametrize("eta", [0.0, 0.5, 1.0, 1.5])
 @pytest.mark.parametrize("name", ["vp", "sub_vp", "ve"])
+@pytest.mark.slow
 def test_sde_has_weak_order_1_for_every_eta(name, eta):
     process = mild(name, SHAPE)
     prior = GaussianPrior(torch.full((1, 1), 0.4), 0.7, Pixels())
@@ -207,6 +209,7 @@ SAMPLERS = {
 
 @pytest.mark.parametrize("name", SAMPLERS)
 @pytest.mark.parametrize("family", ["vp", "ve", "heat"])
+@pytest.mark.slow
 def test_samplers_recover_a_mixture_in_wasserstein_distance(name, family, generator):
     process = {
         "vp": families.vp(),
