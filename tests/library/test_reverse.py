@@ -221,7 +221,7 @@ def test_samplers_recover_a_mixture_in_wasserstein_distance(name, family, genera
     )
     n, first = 4000, 0.999
     times = torch.cat(
-        [torch.linspace(first, 0.05, 200), torch.tensor([0.03, 0.015, 0.005, 0.0])]
+        [torch.linspace(first, 0.05, 100), torch.tensor([0.03, 0.015, 0.005, 0.0])]
     ).double()
     data = prior.sample(n, generator)
     u = process.sample(data, first, generator)
