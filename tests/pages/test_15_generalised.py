@@ -114,8 +114,7 @@ def test_a_design_is_a_markov_process_iff_no_ratio_rises(seed):
         assert np.allclose(
             chain_covariance, covariance, rtol=1e-8, atol=1e-10 * np.abs(covariance).max()
         )
-    rows = certify(legal, (2, 3))
-    assert rows.holds("markov") and rows.holds("semigroup")
+    assert certify(legal, (2, 3)).holds("markov") and certify(legal, (2, 3)).holds("semigroup")
 
     illegal, B, mode = random_design(seed, rising=True)
     with pytest.raises(
