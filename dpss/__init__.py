@@ -1,28 +1,19 @@
 """Diffusion models as scale-spaces: forward processes, classical diffusion and osmosis on images.
 
-Names of `bases`, `processes`, `families` and `priors` are also here: `dpss.vp()`, `dpss.Process`. The samplers, filters
-and measures stay in their modules: `dpss.reverse.sample`, `dpss.osmosis.clone`, `dpss.measures.entropy`.
+Names of `bases`, `processes`, `families` and `priors` are also here: `dpss.vp()`, `dpss.Process`.
+The samplers, filters and measures stay in their modules: `dpss.reverse.sample`,
+`dpss.osmosis.clone`, `dpss.measures.entropy`. What takes SciPy, Matplotlib or Pillow is loaded when
+it is first used.
 """
 
-from . import (
-    bases,
-    certificate,
-    claims,
-    diffusion,
-    families,
-    figures,
-    images,
-    laws,
-    measures,
-    osmosis,
-    priors,
-    processes,
-    reverse,
-)
+import importlib
+
+from . import bases, claims, families, laws, priors, processes
 from .bases import Basis, Cosines, Osmotic, Pixels
 from .claims import check
 from .families import (
     blurring,
+    flow_matching,
     gaussian_scale_space,
     heat,
     osmotic,
@@ -34,6 +25,17 @@ from .families import (
 )
 from .priors import Empirical, GaussianPrior, Mixture
 from .processes import Gaussian, Kernel, Process
+
+_LATER = (
+    "certificate",
+    "diffusion",
+    "features",
+    "figures",
+    "images",
+    "measures",
+    "osmosis",
+    "reverse",
+)
 
 __all__ = [
     "Basis",
@@ -53,7 +55,9 @@ __all__ = [
     "claims",
     "diffusion",
     "families",
+    "features",
     "figures",
+    "flow_matching",
     "gaussian_scale_space",
     "heat",
     "images",
@@ -70,3 +74,13 @@ __all__ = [
     "vp_cosine",
     "vp_discrete",
 ]
+
+
+def __getattr__(name):
+    if name in _LATER:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return {*globals(), *__all__}

@@ -136,7 +136,7 @@ def image(u, name="u", *, positive=False):
     if 0 in u.shape:
         needed = "at least one image and one pixel"
         raise ValueError(f"{name} has shape {tuple(u.shape)}; needed: {needed}")
-    if not _finite(u):
+    if not finite(u):
         raise ValueError(f"{name} contains NaN or inf; needed: finite values")
     if positive and not (u > 0).all():
         needed = "values > 0 (dpss.images.as_positive makes such images)"
@@ -151,7 +151,7 @@ def tensor(u, name="u"):
     return image(to_torch(u, name), name)
 
 
-def _finite(u):
+def finite(u):
     """Whether no value is NaN or inf: a sum tells, unless it overflows: one pass and no copy."""
     if isinstance(u, torch.Tensor):
         u = u.detach()
@@ -251,7 +251,7 @@ def pair(s, t, *, equal=False):
 
 def extent(values):
     """(least, largest) of a tensor: (nan, nan) where it holds NaN, (0, 0) where it is empty."""
-    return tuple(x.item() for x in values.aminmax()) if values.numel() else (0.0, 0.0)
+    return tuple(x.item() for x in values.detach().aminmax()) if values.numel() else (0.0, 0.0)
 
 
 def number(x, name, *, above=None, least=None):
@@ -323,6 +323,8 @@ def spread(coefficients, shape, name="t"):
     many times broadcasts by itself.
     """
     times, batch = tuple(coefficients.shape[:-2]), tuple(shape[:-2])
+    while len(times) > len(batch) and times[0] == 1:
+        coefficients, times = coefficients[0], times[1:]
     if 0 in times:
         raise ValueError(f"{name} has shape {times}; needed: at least one time")
     if not times or not batch:
@@ -349,8 +351,8 @@ def rounding(u):
 
 
 def product(a, b):
-    """The matrix product a @ b of tensors in their own precision, which autocast would lower."""
-    if not torch.is_autocast_enabled(a.device.type):
+    """The matrix product a @ b in its own precision, which torch's autocast would lower."""
+    if isinstance(a, np.ndarray) or not torch.is_autocast_enabled(a.device.type):
         return a @ b
     with torch.autocast(a.device.type, enabled=False):
         return a @ b

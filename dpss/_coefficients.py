@@ -1,81 +1,153 @@
-"""The coefficients log α_t(k) and σ_t(k) of a process: functions of t given by the user, evaluated, differentiated and checked."""
+"""The coefficients of a process: functions of t that the user gives, evaluated and differentiated.
+
+What a coefficient promises is checked at the first use that rests on it, so making a process costs
+nothing: its values at every evaluation, its derivative when it is first asked for.
+"""
+
+import math
 
 import torch
-from torch.autograd import forward_ad
 
 from . import _arrays
 
-TIMES = (
-    0.1234567,
-    0.3719371,
-    0.6180339,
-    0.8715237,
-)  # no node of a schedule of 10, 100 or 1000 steps
+TIMES = (0.1234567, 0.3719371, 0.6180339, 0.8715237)  # no node of 10, 100 or 1000 steps
+TOGETHER = 2**26  # bytes of coefficients that are computed at once: few calls, little memory
+STEP = 1e-6  # of differences: they err by its square, and by rounding over it
 
 
-def evaluate(function, t, name, basis):
-    """function(t[..., None, None]) as float64, expanded to t.shape + (1, 1) or + (H, W)."""
-    t = t[..., None, None]
-    value = function(t)
-    if not isinstance(value, torch.Tensor):
-        raise TypeError(f"{name} returns a {type(value).__name__}; needed: a torch tensor")
-    if value.shape == t.shape:
-        return value.to(torch.float64)
-    try:
-        shape = torch.broadcast_shapes(value.shape, t.shape)
-        if shape[-2:] != (1, 1):
-            shape = torch.broadcast_shapes(shape, basis.shape or ())
-        if basis.shape and shape[-2:] not in ((1, 1), basis.shape) or shape[:-2] != t.shape[:-2]:
-            raise RuntimeError
-    except RuntimeError:
-        raise ValueError(
-            f"{name} returns shape {tuple(value.shape)} for t of shape {tuple(t.shape)}; needed: "
-            f"what broadcasts against it and the grid of {basis}"
-        ) from None
-    return value.to(torch.float64).expand(shape)
+class Coefficient:
+    """A function of t, one number for each mode or for all: log α_t(k), α_t(k) or σ_t(k).
 
+    `function` takes times `t[..., None, None]` and returns what broadcasts against them and the
+    grid of `basis`. `name` is for messages. `trusted`: whether its promises are known to hold.
+    """
 
-@torch.inference_mode(False)  # there are no derivatives in inference mode, nor of its tensors
-def rate(function, t, name, basis):
-    """Derivative of a coefficient in t, by forward-mode differentiation."""
-    t = t.clone()
-    with forward_ad.dual_level():
-        value, slope = forward_ad.unpack_dual(
-            evaluate(function, forward_ad.make_dual(t, torch.ones_like(t)), name, basis)
-        )
-    return torch.zeros_like(value) if slope is None else slope
+    def __init__(self, function, name, basis):
+        self.function = _arrays.function(function, name, "a function of t")
+        self.name, self.basis, self.trusted = name, basis, False
 
+    def __call__(self, t):
+        """Values at checked times t: float64, t.shape + (1, 1) or t.shape + (H, W)."""
+        value = self._evaluate(t)
+        self._check_range(value, t)
+        return value
 
-def check_exponential(signal, log_signal, basis):
-    """Refuse a gain that is not exp(log α), looked at one time after the other, and at several together."""
-    for t in [torch.tensor(time, dtype=torch.float64) for time in (0.0, *TIMES, 1.0, TIMES)]:
-        found, needed = (
-            evaluate(signal, t, "signal", basis),
-            torch.exp(evaluate(log_signal, t, "log_signal", basis)),
-        )
-        if not torch.isclose(found, needed, rtol=1e-9, atol=1e-300).all():
-            raise ValueError(
-                f"signal is {_arrays.shown(found)} at t = {_arrays.shown(t)}; "
-                f"needed: exp(log_signal), {_arrays.shown(needed)}"
-            )
+    def rate(self, t):
+        """Derivative in t at checked times, of the shape of the values."""
+        self._trust()
+        return self._rate(t)
 
+    def _trust(self):
+        if not self.trusted:
+            self._check()
+            self.trusted = True
 
-def check_derivative(function, name, basis, h=1e-6):
-    """Refuse a callable whose derivative is lost, as float(t) or NumPy inside it would do silently."""
-    for time in TIMES:
-        t = torch.tensor(time, dtype=torch.float64)
+    def _evaluate(self, t):
+        t = t[..., None, None]
+        value = self.function(t)
+        if not isinstance(value, torch.Tensor) or value.is_complex():
+            found = value.dtype if isinstance(value, torch.Tensor) else type(value).__name__
+            raise TypeError(f"{self.name} returns {found}; needed: a real torch tensor")
+        if value.shape == t.shape:
+            return value.to(torch.float64)
+        grid = self.basis.shape
         try:
-            ahead, behind = (evaluate(function, t + step, name, basis) for step in (h, -h))
-            found = rate(function, t, name, basis)
-        except RuntimeError as error:
+            shape = torch.broadcast_shapes(value.shape, t.shape)
+            if shape[-2:] != (1, 1):
+                shape = torch.broadcast_shapes(shape, grid or ())
+            if grid and shape[-2:] not in ((1, 1), grid) or shape[:-2] != t.shape[:-2]:
+                raise RuntimeError
+        except RuntimeError:
             raise ValueError(
-                f"{name} cannot be differentiated by torch ({error}); needed: torch functions of t"
+                f"{self.name} returns shape {tuple(value.shape)} for t of shape {tuple(t.shape)}; "
+                f"needed: what broadcasts against it and the grid of {self.basis}"
             ) from None
-        slope = (ahead - behind) / (2 * h)
-        # central differences err by h² and by rounding of the values over h
-        if not ((found - slope).abs() <= 1e-4 * (1 + slope.abs()) + 1e-8 * ahead.abs()).all():
-            raise ValueError(
-                f"{name} has the derivative {found.flatten()[0].item():g} at t = {time} in torch, "
-                f"{slope.flatten()[0].item():g} by differences; needed: torch functions of t, finite "
-                "for 0 < t < 1 (no float(t), NumPy or detach)"
-            )
+        return value.to(torch.float64).expand(shape)
+
+    @torch.inference_mode(False)  # there are no derivatives in inference mode, nor of its tensors
+    @torch.enable_grad()
+    def _rate(self, t):
+        # Pulling back twice: v ↦ Jᵀv is linear, and its own pull-back is J. Forward mode would be
+        # one step, but its level is one for the whole process: threads would meet in it, and so
+        # would a caller who differentiates through us.
+        t = t.clone()
+        value, pull = torch.func.vjp(self._evaluate, t)
+        _, push = torch.func.vjp(lambda v: pull(v)[0], torch.zeros_like(value))
+        return push(torch.ones_like(t))[0]
+
+    def _check(self):
+        """Refuse a function whose derivative is lost, as float(t) or NumPy in it do silently."""
+        for time in TIMES:
+            t = torch.tensor(time, dtype=torch.float64)
+            try:
+                ahead, behind = self._evaluate(t + STEP), self._evaluate(t - STEP)
+                found = self._rate(t)
+            except RuntimeError as error:
+                raise ValueError(
+                    f"{self.name} cannot be differentiated by torch ({error}); "
+                    "needed: torch functions of t"
+                ) from None
+            slope = (ahead - behind) / (2 * STEP)
+            slack = 1e-4 * (1 + slope.abs()) + 1e-8 * ahead.abs()
+            if not ((found - slope).abs() <= slack).all():
+                raise ValueError(
+                    f"{self.name} has the derivative {found.flatten()[0].item():g} at t = {time} "
+                    f"in torch, {slope.flatten()[0].item():g} by differences; needed: torch "
+                    "functions of t, finite for 0 < t < 1 (no float(t), NumPy or detach)"
+                )
+
+
+class LogGain(Coefficient):
+    """log α_t(k): finite, or −∞ at t = 1."""
+
+    def _check_range(self, value, t):
+        least, largest = _arrays.extent(value)
+        if least > -math.inf and largest < math.inf:  # no NaN, one pass
+            return
+        ended = (value == -math.inf) & (t[..., None, None] == 1)
+        if not (ended | torch.isfinite(value)).all():
+            needed = "finite, or -inf at t = 1 only"
+            raise ValueError(f"{self.name} returns NaN or an infinite value; needed: {needed}")
+
+
+class Level(Coefficient):
+    """σ_t(k), or a gain: finite and not negative."""
+
+    def _check_range(self, value, _t):
+        least, largest = _arrays.extent(value)
+        if not (least >= 0 and largest < math.inf):
+            needed = "finite values >= 0"
+            raise ValueError(f"{self.name} returns {least:g} to {largest:g}; needed: {needed}")
+
+
+class Gain(Level):
+    """α_t(k) given directly, where that costs less than exp(log α_t(k)); the same numbers."""
+
+    def __init__(self, function, name, basis, log_gain):
+        super().__init__(function, name, basis)
+        self.log_gain = log_gain
+
+    def __call__(self, t):
+        self._trust()
+        return super().__call__(t)
+
+    def _check(self):
+        """Refuse what is not exp(log α), at one time after the other and at several together."""
+        for time in (0.0, *TIMES, 1.0, TIMES):
+            t = torch.tensor(time, dtype=torch.float64)
+            found, needed = self._evaluate(t), torch.exp(self.log_gain(t))
+            if not torch.isclose(found, needed, rtol=1e-9, atol=1e-300).all():
+                raise ValueError(
+                    f"{self.name} is {_arrays.shown(found)} at t = {_arrays.shown(t)}; "
+                    f"needed: exp(log_signal), {_arrays.shown(needed)}"
+                )
+        super()._check()
+
+
+def neighbours(times, shape):
+    """(times[:-1], times[1:]) in blocks whose coefficients are computed at once, in 64 MB.
+
+    Some ten float64 numbers for each step and mode of images of `shape` (..., H, W).
+    """
+    together = max(1, TOGETHER // (8 * 10 * shape[-2] * shape[-1]))
+    return zip(times[:-1].split(together), times[1:].split(together))

@@ -9,7 +9,6 @@ from functools import lru_cache
 
 import numpy as np
 import torch
-from scipy import fft
 
 from . import _arrays
 
@@ -31,6 +30,8 @@ def transform(u, inverse):
         wide = transform(u.float() if tensor else u.astype(np.float32), inverse)
         return wide.to(u.dtype) if tensor else wide.astype(u.dtype)
     if isinstance(u, np.ndarray):
+        from scipy import fft  # here and below: SciPy is loaded when it is first needed
+
         return (fft.idctn if inverse else fft.dctn)(u, axes=(-2, -1), norm="ortho")
     height, width = u.shape[-2:]
     if u.device.type == "cpu" and max(height, width) > DENSE_SIDE:
@@ -44,6 +45,8 @@ def transform(u, inverse):
 @torch.inference_mode(False)  # what is kept may be needed for gradients later
 def matrix(n):
     """Orthonormal DCT-II: row k is √((2 − [k=0])/n) cos(πk(i + ½)/n), i = 0, ..., n−1; shared."""
+    from scipy import fft
+
     return torch.from_numpy(fft.dct(np.eye(n), axis=0, norm="ortho"))
 
 
@@ -90,6 +93,8 @@ def _multiplied(u, t):
 
 def _transformed(u, t):
     """By SciPy's transform, for arrays."""
+    from scipy import fft
+
     return fft.idctn(
         fft.dctn(u, axes=(-2, -1), norm="ortho") * _gain(u, t),
         axes=(-2, -1),

@@ -32,9 +32,8 @@ def read(name):
     content, needed = path.read_bytes(), registry()[name]["sha256"]
     found = hashlib.sha256(content).hexdigest()
     if found != needed:
-        raise ValueError(
-            f"data/{name} has sha256 {found}; needed: {needed}. Restore it with `git checkout data/{name}`"
-        )
+        restore = f"Restore it with `git checkout data/{name}`"
+        raise ValueError(f"data/{name} has sha256 {found}; needed: {needed}. {restore}")
     return content
 
 

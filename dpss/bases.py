@@ -9,14 +9,15 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from . import _arrays, _cosines, osmosis
+from . import _arrays, _cosines
 
 
 class Basis:
     """An invertible linear map c = B u. Orthonormal unless a subclass says otherwise.
 
-    `shape`: the grid (H, W) it belongs to, or None when it fits every grid. `orthonormal`: whether B⁻¹ = Bᵀ.
-    `log_abs_det`: log |det B⁻¹| (of `synthesise`), 0 when orthonormal.
+    `shape`: the grid (H, W) it belongs to, or None when it fits every grid. `orthonormal`: whether
+    B⁻¹ = Bᵀ. `log_abs_det`: log |det B⁻¹| (of `synthesise`), 0 when orthonormal. A basis of your
+    own sets these, and defines `analyse` and `synthesise` with torch functions.
     """
 
     shape = None
@@ -33,10 +34,18 @@ class Basis:
 
     def pull_back(self, gradient):
         """Bᵀ g: turns a `gradient` with respect to the modes into one with respect to the image."""
-        return self.synthesise(gradient)  # Bᵀ = B⁻¹ where B is orthonormal
+        if self.orthonormal:
+            return self.synthesise(gradient)  # Bᵀ = B⁻¹
+        return torch.func.vjp(self.analyse, torch.zeros_like(gradient))[1](gradient)[0]
+
+    def image(self, u, name="u"):
+        """`u` as a tensor that is an image on the grid of this basis; errors name it `name`."""
+        u = _arrays.tensor(u, name)
+        self.check(u.shape[-2:], name)
+        return u
 
     def check(self, shape, name="u"):
-        """Raise ValueError, naming the argument `name`, unless the grid `shape` is the one this basis was made for."""
+        """Raise ValueError, naming the argument `name`, unless this basis fits the grid `shape`."""
         if self.shape is not None and tuple(shape) != self.shape:
             raise ValueError(
                 f"{name} has grid {tuple(shape)}; needed: {self.shape}, the grid of {self}"
@@ -56,12 +65,13 @@ class Pixels(Basis):
 
 @dataclass(frozen=True)
 class Cosines(Basis):
-    """The orthonormal cosine basis (DCT-II) of an H×W grid: it diagonalises the reflecting Laplacian.
+    """The orthonormal cosine basis (DCT-II) of an H×W grid: that of the reflecting Laplacian.
 
-    `laplacian="discrete"`: λ_k = 4 sin²(πk₁/2H) + 4 sin²(πk₂/2W), the eigenvalues of minus the five-point
-    Laplacian; with them exp(−tλ) obeys the max–min principle. `"continuous"`: λ_k = (πk₁/H)² + (πk₂/W)², as in
-    the literature on diffusion probabilistic models; with them the max–min principle fails.
-    Any H, W ≥ 1. Raises TypeError or ValueError for another shape or Laplacian. Source: Strang, SIAM Review 1999.
+    `laplacian="discrete"`: λ_k = 4 sin²(πk₁/2H) + 4 sin²(πk₂/2W), the eigenvalues of minus the
+    five-point Laplacian; with them exp(−tλ) obeys the max–min principle. `"continuous"`:
+    λ_k = (πk₁/H)² + (πk₂/W)², as in the literature on diffusion probabilistic models; with them
+    the max–min principle fails. `shape`: any H, W ≥ 1. Raises TypeError or ValueError for another
+    shape or Laplacian. Source: Strang, SIAM Review 1999.
 
     >>> Cosines((2, 3)).eigenvalues
     tensor([[0.0000, 1.0000, 3.0000],
@@ -84,28 +94,33 @@ class Cosines(Basis):
         return along_y[:, None] + along_x[None, :]
 
     def analyse(self, u):
-        self.check(_arrays.image(u).shape[-2:])
+        u = _arrays.image(u)
+        self.check(u.shape[-2:])
         return _cosines.transform(u, inverse=False)
 
     def synthesise(self, modes):
-        self.check(_arrays.image(modes, "modes").shape[-2:], "modes")
+        modes = _arrays.image(modes, "modes")
+        self.check(modes.shape[-2:], "modes")
         return _cosines.transform(modes, inverse=True)
 
 
 class Osmotic(Basis):
-    """The eigenvectors of osmosis with a guidance image v > 0, which is scaled to mean 1: not orthonormal.
+    """The eigenvectors of osmosis with a guidance image v > 0 of mean 1: not orthonormal.
 
-    With A the operator of the canonical drift of v and D = diag(v), S = D^{-½} A D^{½} is symmetric: S = −Q Λ Qᵀ.
-    Modes c = Qᵀ D^{-½} u, so that osmosis is c_k(t) = exp(−Λ_k t) c_k(0); modes in the order of Λ, along the rows of
-    the grid. The first belongs to v itself, Λ_0 = 0. v → a v (a > 0) gives the same basis.
-    `guidance`: one image (H, W). `eigenvalues`: Λ, float64 tensor (H, W). Dense: N² numbers and about N³ operations for
-    N = HW pixels, half a second for 32×32. Raises TypeError, ValueError for what is not one positive image.
+    With A the operator of the canonical drift of v and D = diag(v), S = D^{-½} A D^{½} is
+    symmetric: S = −Q Λ Qᵀ. Modes c = Qᵀ D^{-½} u, so that osmosis is c_k(t) = exp(−Λ_k t) c_k(0);
+    modes in the order of Λ, along the rows of the grid. The first belongs to v itself, Λ_0 = 0.
+    `guidance`: one image (H, W), scaled to mean 1. `eigenvalues`: Λ, float64 tensor (H, W). Dense:
+    N² numbers and about N³ operations for N = HW pixels, half a second for 32×32. Raises
+    TypeError, ValueError for what is not one positive image. Source: Vogel et al. 2013.
     """
 
     orthonormal = False
 
     @torch.inference_mode(False)
     def __init__(self, guidance):
+        from . import osmosis  # here, as it takes SciPy, and other bases do without
+
         drift = osmosis.canonical_drift(guidance)
         if len(drift.shape) != 2:
             raise ValueError(f"guidance has shape {drift.shape}; needed: one image (H, W)")
@@ -117,9 +132,8 @@ class Osmotic(Basis):
         self.shape, self.log_abs_det = log_v.shape, 0.5 * float(log_v.sum())
         rates[0] = 0.0  # of v; rounding leaves 1e-16
         self._root = torch.from_numpy(root)
-        self._vectors = torch.from_numpy(
-            Q * np.sign(Q.sum(axis=0) + 1e-300)
-        )  # a sign that no other library version turns
+        # signs that no other version of the eigenvalue solver turns
+        self._vectors = torch.from_numpy(Q * np.sign(Q.sum(axis=0) + 1e-300))
         self._rates = torch.from_numpy(rates.clip(min=0)).reshape(self.shape)
 
     def __repr__(self):
@@ -137,11 +151,13 @@ class Osmotic(Basis):
         return self._rates.clone()
 
     def analyse(self, u):
-        self.check(_arrays.image(u).shape[-2:])
+        u = _arrays.image(u)
+        self.check(u.shape[-2:])
         return self._times(u / _arrays.like(self._root, u), self._vectors)
 
     def synthesise(self, modes):
-        self.check(_arrays.image(modes, "modes").shape[-2:], "modes")
+        modes = _arrays.image(modes, "modes")
+        self.check(modes.shape[-2:], "modes")
         return self._times(modes, self._vectors.T) * _arrays.like(self._root, modes)
 
     def pull_back(self, gradient):
@@ -149,4 +165,5 @@ class Osmotic(Basis):
 
     def _times(self, x, matrix):
         """x as rows of N numbers, times an N×N matrix."""
-        return (x.reshape(*x.shape[:-2], -1) @ _arrays.like(matrix, x)).reshape(x.shape)
+        rows = x.reshape(*x.shape[:-2], -1)
+        return _arrays.product(rows, _arrays.like(matrix, x)).reshape(x.shape)

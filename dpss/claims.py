@@ -3,23 +3,31 @@
 import numpy as np
 import torch
 
+from . import _arrays
 
-def check(claim, what, value, *, below=None, above=None):
-    """Print that the defect of a statement is below a bound, or the violation by a counterexample above one.
 
-    `claim`: its identifier in the ledger, `what`: the words to print. `value`: number or array; its largest magnitude counts (NaN never
-    passes). Exactly one of `below` (a statement holds) and `above` (it fails where a hypothesis is dropped) is given. Only the bound is
-    printed, so that the output is the same on every machine. Raises AssertionError where the bound is missed.
+def check(
+    claim: str,
+    what: str,
+    value: float | list | np.ndarray | torch.Tensor,
+    *,
+    below: float | None = None,
+    above: float | None = None,
+) -> None:
+    """Print that the defect of a statement is below a bound, or that of a counterexample above one.
+
+    `claim`: its identifier in the ledger, `what`: the words to print. `value`: number, list, array
+    or tensor of any type; its largest magnitude counts (NaN never passes). Exactly one of `below`
+    (a statement holds) and `above` (it fails where a hypothesis is dropped) is given. Only the
+    bound is printed, so that the output is the same on every machine. Raises AssertionError where
+    the bound is missed, ValueError or TypeError for what has no magnitude.
 
     >>> check("I2", "C Cᵀ is the identity", 2e-16, below=1e-12)
     I2  C Cᵀ is the identity: defect < 1e-12
     """
     if (below is None) == (above is None):
         raise ValueError("below and above: exactly one of them is needed")
-    value = value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else np.asarray(value)
-    if value.size == 0:
-        raise ValueError("value is empty; needed: at least one number")
-    size = float(np.abs(value).max())
+    size = _largest(value)
     if below is not None:
         if not size < below:
             raise AssertionError(f"{claim}  {what}: defect {size:.3g}, needed < {below:g}")
@@ -28,3 +36,15 @@ def check(claim, what, value, *, below=None, above=None):
         if not size > above:
             raise AssertionError(f"{claim}  {what}: violation {size:.3g}, needed > {above:g}")
         print(f"{claim}  {what}: violation > {above:g}")
+
+
+def _largest(value):
+    """The largest magnitude of numbers of any kind, complex ones included."""
+    if isinstance(value, torch.Tensor):
+        value = _arrays.plain(value, "value").detach().cpu().to(torch.complex128).numpy()
+    value = _arrays.plain(value if isinstance(value, np.ndarray) else np.asarray(value), "value")
+    if value.dtype.kind not in "biufc":
+        raise TypeError(f"value has dtype {value.dtype}; needed: numbers")
+    if value.size == 0:
+        raise ValueError("value is empty; needed: at least one number")
+    return float(np.abs(value.astype(np.complex128)).max())

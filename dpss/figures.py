@@ -1,13 +1,18 @@
 """Figures of the book: pictures pixel by pixel, curves, and sliders that work without a kernel.
 
-Every figure says in its alt text what it shows, computed from the data: also for readers who do not see it.
-Colours are those of Okabe and Ito, told apart by colour-blind readers, and each curve has its own line style.
+Every figure says in its alt text what it shows, computed from the data: also for readers who do not
+see it. Colours are those of Okabe and Ito, told apart by colour-blind readers, and each curve has
+its own line style.
 """
 
 import base64
 import html
 import io
 import itertools
+import math
+import re
+import unicodedata
+from collections.abc import Callable, Sequence
 
 import matplotlib
 import matplotlib.backends.backend_agg
@@ -20,12 +25,8 @@ from . import _arrays
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 3)), (0, (1, 1)))
-DPI, WIDTH, GAP, LINE = (
-    100,
-    560,
-    8,
-    24,
-)  # pixels: a figure, the gaps between pictures, a line of text
+DPI = 100
+WIDTH, GAP, LINE = 560, 8, 24  # pixels: a figure, the gaps between pictures, a line of text
 STYLE = {
     "font.size": 13,
     "axes.titlesize": 13,
@@ -38,6 +39,11 @@ STYLE = {
     "axes.prop_cycle": matplotlib.cycler(color=PALETTE) + matplotlib.cycler(linestyle=LINES),
 }
 LARGEST = 200  # frames of one interactive figure
+TOLD = 8  # pictures or panels told one by one in an alt text
+STYLES = {"-": "solid line", "--": "dashed line", "-.": "dash-dotted line", ":": "dotted line"}
+SMALL = 1e-9  # below this, on a linear axis, numbers are rounding errors
+
+Array = np.ndarray | torch.Tensor
 
 
 class Figure(matplotlib.figure.Figure):
@@ -49,8 +55,8 @@ class Figure(matplotlib.figure.Figure):
         super().__init__(*args, dpi=DPI, facecolor="white", **options)
         matplotlib.backends.backend_agg.FigureCanvasAgg(self)
 
-    def png(self):
-        """The picture as PNG bytes, without loss: grey, or with a palette where 256 colours suffice."""
+    def png(self) -> bytes:
+        """The picture as PNG, without loss: grey, or with a palette where 256 colours suffice."""
         buffer = io.BytesIO()
         with matplotlib.rc_context(STYLE):
             self.savefig(buffer, format="png", metadata={"Software": None})
@@ -66,19 +72,17 @@ class Figure(matplotlib.figure.Figure):
         rgb.save(buffer, "PNG", optimize=True)
         return buffer.getvalue()
 
-    def describe(self):
-        """`alt`, or where none was set what the axes say of themselves."""
-        return self.alt or "; ".join(
-            f"{ax.get_title() or 'plot'}: {ax.get_ylabel()} over {ax.get_xlabel()}, "
-            + ", ".join(
-                _course(x.get_label(), x.get_ydata()) for x in ax.lines if x.get_label()[:1] != "_"
-            )
-            for ax in self.axes
-        )
+    def describe(self) -> str:
+        """`alt`, or where none was set what the panels say of themselves and their curves."""
+        shown = [ax for ax in self.axes if ax.get_title() or ax.get_ylabel() or ax.has_data()]
+        names = [f"panel {i}" for i in range(1, len(shown) + 1)] if len(shown) > 1 else ["plot"]
+        title, said = _plain(self.get_suptitle()), list(map(_panel, shown, names))
+        heading = [title] * bool(title) + [f"{len(said)} panels"] * (len(said) > TOLD)
+        return self.alt or ": ".join([*heading, "; ".join(_ends(said))])
 
     __repr__ = __str__ = describe
 
-    def _repr_mimebundle_(self, include=None, exclude=None):
+    def _repr_mimebundle_(self, **_):
         png = self.png()
         return {
             "text/plain": self.describe(),
@@ -87,21 +91,32 @@ class Figure(matplotlib.figure.Figure):
         }
 
 
-def figure(width=5.6, height=3.2, columns=1, rows=1, **options):
-    """`(fig, axes)` in the book's style, `rows` × `columns` axes; `width`, `height` in inches of 100 pixels. Set `fig.alt`."""
+def figure(
+    width: float = 5.6, height: float = 3.2, columns: int = 1, rows: int = 1, **options
+) -> tuple:
+    """`(fig, axes)` in the book's style, `rows` × `columns` axes. Set `fig.alt`.
+
+    `width`, `height` in inches of 100 pixels; `options` as those of Matplotlib's `subplots`.
+    """
     with matplotlib.rc_context(STYLE):
         fig = Figure(figsize=(width, height), layout="constrained")
-        return fig, fig.subplots(
-            _arrays.count(rows, "rows"), _arrays.count(columns, "columns"), **options
-        )
+        rows, columns = _arrays.count(rows, "rows"), _arrays.count(columns, "columns")
+        return fig, fig.subplots(rows, columns, **options)
 
 
-def show(images, titles=None, value_range=(-1, 1), columns=None):
-    """Pictures side by side, every pixel a whole number of screen pixels, black to white over `value_range`.
+def show(
+    images: Array | Sequence[Array],
+    titles: Sequence | None = None,
+    value_range: tuple[float, float] = (-1, 1),
+    columns: int | None = None,
+) -> Figure:
+    """Pictures side by side, every pixel a whole number of screen pixels.
 
-    `images`: one grey `(H, W)` or colour `(3, H, W)` image, a batch of them `(n, ...)`, or a list (three grey ones
-    need a list). `titles`: one for each. `columns`: pictures in a row, None for as many as fit. Values are never rescaled:
-    those outside the range are clipped, and a line under the picture says how many. Raises TypeError, ValueError for what is not an image.
+    `images`: one grey `(H, W)` or colour `(3, H, W)` image, a batch of them `(n, ...)`, or a list
+    (three grey ones need a list). `titles`: one for each. `columns`: pictures in a row, None for as
+    many as fit. Black to white over `value_range`: values are never rescaled, those outside the
+    range are clipped, and a line under the picture says how many. Raises TypeError, ValueError for
+    what is not an image.
     """
     pictures = [_picture(u, i) for i, u in enumerate(_split(images))]
     titles = [""] * len(pictures) if titles is None else [str(title) for title in titles]
@@ -145,39 +160,49 @@ def show(images, titles=None, value_range=(-1, 1), columns=None):
     return fig
 
 
-def strip(path, times, value_range=(-1, 1), columns=None):
-    """An evolution: the images of `path`, `(m, H, W)` or `(m, 3, H, W)`, with their `times` (m,) above; the rest as in `show`."""
+def strip(
+    path: Array | Sequence[Array],
+    times: Sequence[float] | Array,
+    value_range: tuple[float, float] = (-1, 1),
+    columns: int | None = None,
+) -> Figure:
+    """An evolution: the images of `path`, `(m, H, W)` or `(m, 3, H, W)`, with their `times` above.
+
+    `times` (m,); `value_range` and `columns` as in `show`.
+    """
     times = [float(t) for t in times]
     if len(path) != len(times):
-        raise ValueError(
-            f"times has {len(times)} entries; needed: {len(path)}, one for each image of path"
-        )
+        needed = f"{len(path)}, one for each image of path"
+        raise ValueError(f"times has {len(times)} entries; needed: {needed}")
     return show(list(path), [f"t = {_number(t)}" for t in times], value_range, columns)
 
 
-def curves(x, ys, xlabel, ylabel, logx=False, logy=False, title=None):
-    """Curves over a common axis: `x` `(n,)`, `ys` a dictionary label -> values `(n,)`, finite numbers.
+def curves(
+    x: Sequence[float] | Array,
+    ys: dict[str, Sequence[float] | Array],
+    xlabel: str,
+    ylabel: str,
+    logx: bool = False,
+    logy: bool = False,
+    title: str | None = None,
+) -> Figure:
+    """Curves over a common axis: `x` `(n,)`, `ys` a dictionary label -> values `(n,)`.
 
-    `xlabel`, `ylabel`, `title`: what is written there. `logx`, `logy`: whether an axis is logarithmic.
-
-    Raises ValueError for values that do not fit, are not finite, or not positive on a logarithmic axis.
+    `xlabel`, `ylabel`, `title`: what is written there. `logx`, `logy`: whether an axis is
+    logarithmic. Raises ValueError for values that do not fit, are not finite, or not positive on a
+    logarithmic axis.
     """
-    fig, ax = figure(height=3.4 + 0.25 * (len(ys) > 1) * -(-len(ys) // (2 if len(ys) < 5 else 3)))
+    rows = -(-len(ys) // (columns := 2 if len(ys) < 5 else 3))  # of the legend
+    fig, ax = figure(height=3.4 + 0.25 * rows * (len(ys) > 1))
     x = _line(x, "x", logx)
     for label, values in ys.items():
         values = _line(values, f"ys[{label!r}]", logy)
         if values.shape != x.shape:
-            raise ValueError(
-                f"ys[{label!r}] has shape {values.shape}; needed: {x.shape}, that of x"
-            )
+            needed = f"{x.shape}, that of x"
+            raise ValueError(f"ys[{label!r}] has shape {values.shape}; needed: {needed}")
         ax.plot(x, values, label=label)
-    ax.set(
-        xlabel=xlabel,
-        ylabel=ylabel,
-        xscale="log" if logx else "linear",
-        yscale="log" if logy else "linear",
-        title=title or "",
-    )
+    ax.set(xlabel=xlabel, ylabel=ylabel, title=title or "")
+    ax.set(xscale="log" if logx else "linear", yscale="log" if logy else "linear")
     for axis, (low, high), log in (
         (ax.xaxis, ax.get_xlim(), logx),
         (ax.yaxis, ax.get_ylim(), logy),
@@ -185,58 +210,55 @@ def curves(x, ys, xlabel, ylabel, logx=False, logy=False, title=None):
         if log and high > 30 * low:  # powers of ten alone: labels between them would overlap
             axis.set_minor_formatter("")
     if len(ys) > 1:
-        fig.legend(
-            loc="outside lower center", frameon=False, fontsize=12, ncols=2 if len(ys) < 5 else 3
-        )
-    fig.alt = (
-        f"{title + ': ' if title else ''}{ylabel} over {xlabel} from {_number(x.min())} to {_number(x.max())}. "
-        + ". ".join(_course(label, values) for label, values in ys.items())
-        + "."
+        fig.legend(loc="outside lower center", frameon=False, fontsize=12, ncols=columns)
+    ends = f"from {_number(x.min(), logx)} to {_number(x.max(), logx)}"
+    courses = [_course(_plain(label), _line(y, label, logy), logy) for label, y in ys.items()]
+    heading = (
+        f"{_plain(title) + ': ' if title else ''}{_plain(ylabel)} over {_plain(xlabel)} {ends}"
     )
+    fig.alt = ". ".join([heading, *courses]) + "."
     return fig
 
 
-def explore(figure_of, start=None, **parameters):
-    """A figure with a slider for each parameter, alive in JupyterLab and, without a kernel, in the built page.
+def explore(
+    figure_of: Callable[..., Figure], /, start: dict | None = None, **parameters: Sequence
+) -> "Explorer":
+    """A figure with a slider for each parameter, alive in JupyterLab and, without a kernel, in the
+    built page.
 
-    `parameters`: name -> list of values; `figure_of(**values)` returns a figure of this module and is called once for
-    each combination, 200 at most. `start`: dictionary name -> the value to begin with (default: the middle one).
-    Raises TypeError or ValueError.
+    `parameters`: name -> list of values; `figure_of(**values)` returns a figure of this module and
+    is called once for each combination, 200 at most. `start`: dictionary name -> the value to begin
+    with (default: the middle one); a list is one more parameter, of this name. Raises TypeError or
+    ValueError.
     """
+    if not isinstance(start, (dict, type(None))):
+        start, parameters = None, {"start": start, **parameters}
     if not parameters:
         raise ValueError("parameters are missing; needed: at least one, as name=[values]")
-    parameters = {name: list(values) for name, values in parameters.items()}
-    for name, values in parameters.items():
-        if not values:
-            raise ValueError(f"{name} is empty; needed: a list of values")
-    if (count := int(np.prod([len(values) for values in parameters.values()]))) > LARGEST:
+    parameters = {name: _values(values, name) for name, values in parameters.items()}
+    if (count := math.prod(len(values) for values in parameters.values())) > LARGEST:
         raise ValueError(f"parameters make {count} figures; needed: at most {LARGEST}")
     first = [len(values) // 2 for values in parameters.values()]
     for name, value in (start or {}).items():
         if value not in parameters.get(name, ()):
-            raise ValueError(
-                f"start has {name} = {value!r}; needed: one of the values {parameters.get(name)}"
-            )
+            needed = f"one of the values {parameters.get(name)}"
+            raise ValueError(f"start has {name} = {value!r}; needed: {needed}")
         first[list(parameters).index(name)] = parameters[name].index(value)
     frames = {}
     for choice in itertools.product(*(range(len(values)) for values in parameters.values())):
         chosen = {name: values[i] for (name, values), i in zip(parameters.items(), choice)}
         fig = figure_of(**chosen)
         if not isinstance(fig, Figure):
-            raise TypeError(
-                f"figure_of returns a {type(fig).__name__}; needed: a figure of dpss.figures"
-            )
-        alt = (
-            ", ".join(f"{name} = {_label(value)}" for name, value in chosen.items())
-            + ": "
-            + fig.describe()
-        )
-        frames[choice] = _img(fig.png(), alt)
+            needed = "a figure of dpss.figures"
+            raise TypeError(f"figure_of returns a {type(fig).__name__}; needed: {needed}")
+        named = ", ".join(f"{name} = {_label(value)}" for name, value in chosen.items())
+        frames[choice] = _img(fig.png(), f"{named}: {fig.describe()}")
     return Explorer(parameters, first, frames)
 
 
 class Explorer:
-    """What `explore` returns: sliders of `parameters`, which begin at the indices `first`, linked to the pictures `frames`."""
+    """What `explore` returns: sliders of `parameters`, which begin at the indices `first`, linked
+    to the pictures `frames`."""
 
     def __init__(self, parameters, first, frames):
         self.parameters, self.first, self.frames = parameters, tuple(first), frames
@@ -267,7 +289,7 @@ class Explorer:
         if not hasattr(widgets, "Stack"):  # ipywidgets 7: alive with a kernel only
             picture = widgets.HTML(self.frames[self.first])
 
-            def redraw(change):
+            def redraw(_):
                 picture.value = self.frames[tuple(slider.index for slider in sliders)]
 
             for slider in sliders:
@@ -287,7 +309,7 @@ class Explorer:
 
         return widgets.VBox([*sliders, stack(())])
 
-    def _repr_mimebundle_(self, include=None, exclude=None):
+    def _repr_mimebundle_(self, **_):
         view = {"version_major": 2, "version_minor": 0, "model_id": self.widget().model_id}
         return {
             "text/plain": repr(self),
@@ -299,10 +321,10 @@ class Explorer:
 # -- words and numbers
 
 
-def _number(x):
-    """Two significant digits, the same on every processor: rounding errors are rounded away before."""
+def _number(x, logarithmic=False):
+    """Two significant digits, the same on every processor: rounding errors are rounded away."""
     x = float(f"{float(x):.9g}")
-    return f"{x if abs(x) > 1e-9 else 0.0:.2g}"
+    return f"{x if logarithmic or abs(x) > SMALL else 0.0:.2g}"
 
 
 def _label(value):
@@ -313,46 +335,130 @@ def _percent(share):
     return f"{100 * share:.0f} %" if share >= 0.01 else "below 1 %"
 
 
-def _course(label, values):
-    """A curve in words."""
-    values = np.asarray(_numpy(values), dtype=np.float64)
-    slack = 1e-9 * max(np.abs(values).max(), 1e-300)
-    trend = (
-        "constant"
-        if np.ptp(values) <= slack
-        else "rising throughout"
-        if (np.diff(values) >= -slack).all()
-        else "falling throughout"
-        if (np.diff(values) <= slack).all()
-        else f"neither rising nor falling throughout, between {_number(values.min())} and {_number(values.max())}"
-    )
-    return f"{label}: from {_number(values[0])} to {_number(values[-1])}, {trend}"
+def _plain(text):
+    r"""A label as a line of words: of TeX, $\sigma_t^{2}$ becomes σ_t^2."""
+    words = re.sub(r"(?<!\\)\$(.*?)(?<!\\)\$", _untexed, str(text), flags=re.S)
+    return " ".join(words.replace(r"\$", "$").split())
+
+
+def _untexed(formula):
+    said = re.sub(r"\\(?:math\w+|text\w*|left|right)\b", "", formula.group(1))
+    said = re.sub(r"\\[,;:! ]", " ", said)
+    return re.sub(r"[{}]", "", re.sub(r"\\([A-Za-z]+)", _letter, said))
+
+
+def _letter(command):
+    """The Greek letter of a command of TeX, or its name."""
+    name = command.group(1)
+    case, letter = ("CAPITAL" if name[0].isupper() else "SMALL"), name.upper().removeprefix("VAR")
+    try:
+        return unicodedata.lookup(f"GREEK {case} LETTER {letter.replace('LAMBDA', 'LAMDA')}")
+    except KeyError:
+        return name
+
+
+def _panel(ax, default):
+    """Axes in words: what they are over what, and each curve."""
+    title, xlabel, ylabel = map(_plain, (ax.get_title(), ax.get_xlabel(), ax.get_ylabel()))
+    xlabel = xlabel or _plain(ax.figure.get_supxlabel())
+    ylabel = ylabel or _plain(ax.figure.get_supylabel())
+    parts = [f"{ylabel} over {xlabel}".strip() if xlabel else ylabel]
+    parts += ["a picture of {}×{}".format(*image.get_array().shape) for image in ax.images]
+    named = [line for line in ax.lines if not line.get_label().startswith("_")]
+    others = [x for x in ax.lines if x not in named and x.get_transform() is ax.transData]
+    parts += [_drawn(line, _plain(line.get_label()), ax) for line in named]
+    if len(others) <= len(STYLES):
+        parts += [_drawn(line, STYLES.get(line.get_linestyle(), "points"), ax) for line in others]
+    else:
+        y = np.concatenate([_seen(line, ax)[1] for line in others])
+        parts.append(f"{len(others)} lines {_between(y, ax.get_yscale() == 'log')}")
+    return f"{title or default}: " + ", ".join(filter(None, parts))
+
+
+def _drawn(line, label, ax):
+    """A line of a panel in words."""
+    x, y = _seen(line, ax)
+    log = ax.get_yscale() == "log"
+    if y.size == 0:
+        return f"{label}: not in sight"
+    if line.get_transform() is not ax.transData:  # a guide line, across the panel
+        return f"{label}: at {_number(x[0] if np.ptp(x) == 0 else y[0])}"
+    if (np.diff(x) >= 0).all():
+        return _course(label, y, log)
+    if (np.diff(x) <= 0).all():
+        return _course(label, y[::-1], log)
+    return f"{label}: {y.size} points {_between(y, log)}"
+
+
+def _seen(line, ax):
+    """The points of a line that its axes can show."""
+    x, y = (np.ma.filled(np.ma.asarray(v, dtype=float), np.nan) for v in line.get_data(orig=False))
+    seen = np.isfinite(x) & np.isfinite(y)
+    seen &= (x > 0) | (ax.get_xscale() != "log")
+    seen &= (y > 0) | (ax.get_yscale() != "log")
+    return x[seen], y[seen]
+
+
+def _between(values, logarithmic):
+    if values.size == 0:
+        return "not in sight"
+    return f"between {' and '.join(_number(f(values), logarithmic) for f in (np.min, np.max))}"
+
+
+def _course(label, values, logarithmic=False):
+    """A curve in words; what counts is what the axis shows."""
+    heights = np.log(values) if logarithmic else values
+    slack = SMALL * (1 if logarithmic else max(np.abs(values).max(), 1e-300))
+    steps = np.diff(heights)
+    if np.ptp(heights) <= slack:
+        trend = "constant"
+    elif (steps >= -slack).all():
+        trend = "rising throughout"
+    elif (steps <= slack).all():
+        trend = "falling throughout"
+    else:
+        trend = f"neither rising nor falling throughout, {_between(values, logarithmic)}"
+    first, last = (_number(values[i], logarithmic) for i in (0, -1))
+    return f"{label}: from {first} to {last}, {trend}"
+
+
+def _ends(said):
+    """A long row is told by its ends."""
+    return said if len(said) <= TOLD else [*said[:2], "…", *said[-2:]]
 
 
 def _described(pictures, titles, shares, value_range):
-    kinds = {
-        ("colour" if p.ndim == 3 else "grey") + f" {p.shape[0]}×{p.shape[1]}" for p in pictures
-    }
-    said = [
-        f"{title or f'image {i + 1}'}: mean {_number(p.mean())}, standard deviation {_number(p.std())}"
-        + (f", {_percent(share)} clipped" if share else "")
-        for i, (p, title, share) in enumerate(zip(pictures, titles, shares))
-    ]
-    if len(said) > 8:  # a long row is told by its ends
-        said = said[:2] + ["…"] + said[-2:]
+    kinds = {f"{'colour' if p.ndim == 3 else 'grey'} {p.shape[0]}×{p.shape[1]}" for p in pictures}
+    said = []
+    for i, (p, title, share) in enumerate(zip(pictures, titles, shares)):
+        moments = f"mean {_number(p.mean())}, standard deviation {_number(p.std())}"
+        clipped = f", {_percent(share)} clipped" if share else ""
+        said.append(f"{_plain(title) or f'image {i + 1}'}: {moments}{clipped}")
+    black, white = map(_number, value_range)
     return (
-        f"{len(pictures)} image{'s' * (len(pictures) > 1)} ({', '.join(sorted(kinds))}; black is {_number(value_range[0])}, "
-        f"white is {_number(value_range[1])}). " + "; ".join(said) + "."
+        f"{len(pictures)} image{'s' * (len(pictures) > 1)} ({', '.join(sorted(kinds))}; "
+        f"black is {black}, white is {white}). {'; '.join(_ends(said))}."
     )
 
 
 def _img(png, alt):
-    source = base64.b64encode(png).decode("ascii")
-    return f'<img class="dark-light" alt="{html.escape(alt)}" src="data:image/png;base64,{source}" style="max-width:100%">'
+    source = f"data:image/png;base64,{base64.b64encode(png).decode('ascii')}"
+    alt = html.escape(alt)
+    return f'<img class="dark-light" alt="{alt}" src="{source}" style="max-width:100%">'
 
 
-def _numpy(u):
-    return u.detach().cpu().numpy() if isinstance(u, torch.Tensor) else np.asarray(u)
+# -- what is drawn
+
+
+def _values(values, name):
+    """The values of a parameter as a list of Python's objects."""
+    try:
+        values = values.tolist() if isinstance(values, Array) else list(values)
+    except TypeError:
+        raise TypeError(f"{name} is {values!r}; needed: a list of values") from None
+    if not values:
+        raise ValueError(f"{name} is empty; needed: a list of values")
+    return values
 
 
 def _split(images):
@@ -371,23 +477,18 @@ def _picture(u, i):
     if u.ndim == 3 and len(u) == 3:
         return np.moveaxis(u, 0, -1)
     if u.ndim != 2:
-        raise ValueError(
-            f"images[{i}] has shape {u.shape}; needed: grey (H, W) or colour (3, H, W)"
-        )
+        needed = "grey (H, W) or colour (3, H, W)"
+        raise ValueError(f"images[{i}] has shape {u.shape}; needed: {needed}")
     return u
 
 
 def _line(values, name, logarithmic):
-    values = np.asarray(_numpy(values), dtype=np.float64)
-    if (
-        values.ndim != 1
-        or values.size == 0
-        or not np.isfinite(values).all()
-        or logarithmic
-        and values.min() <= 0
-    ):
+    """The heights of a curve."""
+    values = _arrays.to_numpy(_arrays.numbers(values, name))
+    good = np.isfinite(values) & (values > 0 if logarithmic else True)
+    if values.ndim != 1 or values.size == 0 or not good.all():
+        kind = "finite, positive" if logarithmic else "finite"
         raise ValueError(
-            f"{name} has shape {values.shape} or values that are not finite"
-            f"{' and positive' * logarithmic}; needed: one finite{', positive' * logarithmic} number each"
+            f"{name} has shape {values.shape} or values that are not {kind}; needed: {kind} (n,)"
         )
     return values

@@ -6,7 +6,7 @@ import torch
 
 torch.set_num_threads(1)
 
-# Derandomised: `make test` gives the same verdict twice. No deadline: shared machines are slow now and then.
+# Derandomised: `make test` gives the same verdict twice. No deadline: shared machines may be slow.
 hypothesis.settings.register_profile(
     "book",
     derandomize=True,

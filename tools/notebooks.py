@@ -1,16 +1,15 @@
-"""Execute the pages and keep them normalised: text outputs stay, pictures and widget states are left out.
+"""Keep the pages executed and normalised: texts stay, pictures and widget states are left out.
 
-python tools/notebooks.py execute [PAGE…]    run in place, then normalise
+python tools/notebooks.py execute [PAGE…]    write what the pages print now, normalised
 python tools/notebooks.py normalise [PAGE…]  only normalise
-python tools/notebooks.py check [PAGE…]      say what is not normalised or was never run
 """
 
 import pathlib
 import sys
 
 import nbformat
+from execute import PAGES, result, run
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 NOISE = {"execution", "collapsed", "scrolled", "ExecuteTime", "jupyter", "widgets", "trusted"}
 
@@ -57,11 +56,7 @@ def normalised(book):
         cell.outputs = merged(cell.outputs)
         for out in cell.outputs:
             if "data" in out:
-                out.data = {
-                    m: d
-                    for m, d in out.data.items()
-                    if kept(m, "".join(d) if isinstance(d, (str, list)) else "")
-                }
+                out.data = {mime: text for mime, text in out.data.items() if kept(mime, text)}
                 out.metadata = {}
             if out.output_type == "execute_result":
                 out.execution_count = cell.execution_count
@@ -77,49 +72,16 @@ def text_of(book):
     return nbformat.writes(book, indent=1).rstrip("\n") + "\n"
 
 
-def execute(path):
-    from nbclient import NotebookClient
-
-    book = nbformat.read(path, 4)
-    for cell in book.cells:
-        if cell.cell_type == "code":
-            cell.outputs, cell.execution_count = [], None
-    NotebookClient(
-        book, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}}
-    ).execute()
-    return book
-
-
-def problems(path):
-    """What keeps a notebook from being committed, one sentence each."""
-    raw = path.read_bytes().decode("utf-8")
-    book = nbformat.reads(raw, 4)
-    found = []
-    for i, cell in enumerate(book.cells):
-        if cell.cell_type == "code" and cell.source.strip() and cell.execution_count is None:
-            found.append(f"{path.name}: code cell {i} was never run")
-        if cell.cell_type == "code" and any(o.output_type == "error" for o in cell.outputs):
-            found.append(f"{path.name}: code cell {i} holds an error")
-    if raw != text_of(normalised(book)):
-        found.append(f"{path.name}: is not normalised (make execute)")
-    return found
-
-
 def main(action, *names):
-    paths = [pathlib.Path(n) for n in names] or sorted((ROOT / "chapters").glob("*.ipynb"))
-    if action == "check":
-        found = [p for path in paths for p in problems(path)]
-        print("\n".join(found) or f"{len(paths)} notebooks are normalised and executed")
-        return bool(found)
+    paths = [pathlib.Path(name).resolve() for name in names] or PAGES
     if action not in ("execute", "normalise"):
         raise SystemExit(__doc__)
+    failed = run(paths) if action == "execute" else []
+    if failed:
+        print("\n\n".join(failed))
+        return 1
     for path in paths:
-        print(action, path, flush=True)
-        try:
-            book = execute(path) if action == "execute" else nbformat.read(path, 4)
-        except Exception as error:
-            print(f"{path} failed:\n" + "\n".join(str(error).splitlines()[-15:]))
-            return 1
+        book = result(path) if action == "execute" else nbformat.read(path, 4)
         path.write_text(text_of(normalised(book)), encoding="utf-8", newline="\n")
     return 0
 

@@ -1,4 +1,4 @@
-"""The public interface: every name has a docstring that names its parameters, every example runs, every name is on the API page."""
+"""The public interface: all of it is documented, its examples run, it is on the API page."""
 
 import doctest
 import importlib
@@ -29,7 +29,7 @@ def members(thing, owner):
 
 
 def described():
-    """(name, object, the text that may describe its parameters) for each public function, class and method."""
+    """(name, object, the text that may describe its parameters) for each public callable."""
     for name in MODULES:
         for key, thing in members(module(name), f"dpss.{name}").items():
             if not (inspect.isfunction(thing) or inspect.isclass(thing)):
@@ -42,7 +42,8 @@ def described():
                     function, "__func__", function
                 )
                 if inspect.isfunction(function):
-                    # where a method overrides another, that one describes it; the class describes what its methods share
+                    # where a method overrides another, that one describes it;
+                    # the class describes what its methods share
                     base = next(
                         (
                             vars(c)[method]
@@ -128,7 +129,10 @@ def test_the_api_page_has_every_module_and_the_table_of_contents_has_the_page():
 
 
 def test_imports_point_one_way():
-    """bases → processes → families, priors → reverse; diffusion, osmosis; measures → certificate; figures last."""
+    """bases → processes → families, priors → reverse; diffusion, osmosis; measures → certificate.
+
+    Figures come last.
+    """
     order = (
         "_arrays _data _osmosis _nonlinear _cosines osmosis bases _coefficients laws diffusion "
         "processes families priors reverse images features measures certificate claims figures"

@@ -1,4 +1,4 @@
-"""Bad input: every public function raises ValueError or TypeError, and the message names the argument."""
+"""Bad input: every public function raises ValueError or TypeError, and names the argument."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,17 @@ from dpss import images, measures, reverse
 from dpss.bases import Cosines, Osmotic, Pixels
 from dpss.certificate import certify
 from dpss.diffusion import edge_enhancing, homogeneous, inpaint, nonlinear, step_limit
-from dpss.families import blurring, gaussian_scale_space, heat, osmotic, sub_vp, ve, vp, vp_discrete
+from dpss.families import (
+    blurring,
+    gaussian_scale_space,
+    heat,
+    osmotic,
+    sub_vp,
+    ve,
+    vp,
+    vp_cosine,
+    vp_discrete,
+)
 from dpss.osmosis import (
     Drift,
     canonical_drift,
@@ -33,7 +43,7 @@ data = GaussianPrior(np.zeros((3, 4)), 1.0, Pixels())
 training = Empirical(np.zeros((2, 3, 4)))
 
 
-def half(u, t):
+def half(u, _):
     return 0.5 * torch.as_tensor(u)
 
 
@@ -190,7 +200,7 @@ def test_images_that_are_none_are_refused(function, bad):
 def test_integer_images_are_refused_with_the_way_out(function):
     argument, call = TAKES_IMAGE[function]
     for integers in (np.ones((3, 4), int), torch.ones(3, 4, dtype=torch.uint8)):
-        assert "as_float" in refuses(argument, lambda: call(integers))
+        assert "as_float" in refuses(argument, lambda image=integers: call(image))
 
 
 BAD_TIMES = {"negative": -0.1, "nan": float("nan"), "text": "now", "nothing": None}
@@ -343,7 +353,7 @@ OTHER = {
     "process, constant noise": ("noise", lambda: Process(Pixels(), lambda t: -t, 0.1, "x")),
     "process, nan": (
         "log_signal",
-        lambda: Process(Pixels(), lambda t: t * float("nan"), lambda t: t, "x"),
+        lambda: Process(Pixels(), lambda t: t * float("nan"), lambda t: t, "x").sample(good, 0.5),
     ),
     "process, infinite gain before the end": (
         "log_signal",
@@ -363,11 +373,11 @@ OTHER = {
     ),
     "process, a number": (
         "log_signal",
-        lambda: Process(Pixels(), lambda t: -1.0, lambda t: t, "x"),
+        lambda: Process(Pixels(), lambda t: -1.0, lambda t: t, "x").sample(good, 0.5),
     ),
     "process, an array": (
         "noise",
-        lambda: Process(Pixels(), lambda t: -t, lambda t: t.numpy(), "x"),
+        lambda: Process(Pixels(), lambda t: -t, lambda t: t.numpy(), "x").sample(good, 0.5),
     ),
     "process, NumPy inside": (
         "log_signal",
@@ -376,15 +386,17 @@ OTHER = {
             lambda t: torch.as_tensor(np.log1p(-0.5 * t.detach().numpy())),
             lambda t: t,
             "x",
-        ),
+        ).sde(0.5),
     ),
     "process, float inside": (
         "noise",
-        lambda: Process(Pixels(), lambda t: -t, lambda t: t * 0 + float(t.flatten()[0]), "x"),
+        lambda: Process(Pixels(), lambda t: -t, lambda t: t * 0 + float(t.flatten()[0]), "x").sde(
+            0.5
+        ),
     ),
     "process, times merged": (
         "noise",
-        lambda: Process(Pixels(), lambda t: -t, lambda t: t.expand(3, 1, 1), "x"),
+        lambda: Process(Pixels(), lambda t: -t, lambda t: t.expand(3, 1, 1), "x").sample(good, 0.5),
     ),
     "process, a constant signal": (
         "signal",
@@ -392,15 +404,19 @@ OTHER = {
     ),
     "process, the signal of another gain": (
         "signal",
-        lambda: Process(Pixels(), lambda t: -t, lambda t: t, "x", lambda t: torch.exp(-t) + 1e-8),
+        lambda: Process(
+            Pixels(), lambda t: -t, lambda t: t, "x", lambda t: torch.exp(-t) + 1e-8
+        ).signal(0.5),
     ),
     "process, signal as an array": (
         "signal",
-        lambda: Process(Pixels(), lambda t: -t, lambda t: t, "x", lambda t: t.numpy()),
+        lambda: Process(Pixels(), lambda t: -t, lambda t: t, "x", lambda t: t.numpy()).signal(0.5),
     ),
     "process, a signal without derivative": (
         "signal",
-        lambda: Process(Pixels(), lambda t: -t, lambda t: t, "x", lambda t: torch.exp(-t).detach()),
+        lambda: Process(
+            Pixels(), lambda t: -t, lambda t: t, "x", lambda t: torch.exp(-t).detach()
+        ).signal(0.5),
     ),
     "process, signal of one time for all": (
         "signal",
@@ -410,7 +426,7 @@ OTHER = {
             lambda t: t,
             "x",
             lambda t: torch.exp(-t) + 0 * t if t.numel() == 1 else torch.exp(-t[0, 0, 0]) + 0 * t,
-        ),
+        ).signal(0.5),
     ),
     "process, a signal that starts elsewhere": (
         "signal",
@@ -420,7 +436,7 @@ OTHER = {
             lambda t: t,
             "x",
             lambda t: torch.exp(-t) * torch.where(t > 0, 1.0, 0.5),
-        ),
+        ).signal(0.5),
     ),
     "process, a signal that ends elsewhere": (
         "signal",
@@ -430,7 +446,7 @@ OTHER = {
             lambda t: t,
             "x",
             lambda t: torch.exp(-t) * torch.where(t < 1, 1.0, 0.5),
-        ),
+        ).signal(0.5),
     ),
     "homogeneous, a time beyond all floats": ("t", lambda: homogeneous(good, 10**400)),
     "process, signal that turns negative": (
@@ -467,7 +483,7 @@ OTHER = {
     "grid, a number": ("shape", lambda: heat(4)),
     "process, modes of another grid": (
         "log_signal",
-        lambda: Process(Cosines((4, 3)), lambda t: -lam * t, lambda t: t, "x"),
+        lambda: Process(Cosines((4, 3)), lambda t: -lam * t, lambda t: t, "x").signal(0.5),
     ),
     "compose, no kernel": ("other|earlier", lambda: p.kernel(0.5, 1.0) @ torch.eye(3)),
     "compose, two bases": (
@@ -619,7 +635,43 @@ OTHER = {
     ),
     # families
     "vp_discrete, none": ("betas", lambda: vp_discrete([])),
-    "vp_discrete, one": ("betas", lambda: vp_discrete([0.1, 1.0])),
+    "vp_discrete, nothing": ("betas", lambda: vp_discrete()),
+    "vp_discrete, both": ("alphas_cumprod", lambda: vp_discrete([0.1], alphas_cumprod=[0.9])),
+    "vp_discrete, products": ("betas", lambda: vp_discrete([0.99, 0.95, 0.5, 0.1])),
+    "vp_discrete, beyond one": ("betas", lambda: vp_discrete([0.1, 1.1])),
+    "vp_discrete, rising products": (
+        "alphas_cumprod",
+        lambda: vp_discrete(alphas_cumprod=[0.9, 0.91]),
+    ),
+    "vp_discrete, products from one": (
+        "alphas_cumprod",
+        lambda: vp_discrete(alphas_cumprod=[1.0, 0.9]),
+    ),
+    "vp_discrete, negative products": (
+        "alphas_cumprod",
+        lambda: vp_discrete(alphas_cumprod=[0.9, -0.1]),
+    ),
+    "as_denoiser, no model": ("model", lambda: reverse.as_denoiser(3, vp())),
+    "as_denoiser, no process": ("process", lambda: reverse.as_denoiser(abs, "vp")),
+    "as_denoiser, another target": ("predicts", lambda: reverse.as_denoiser(abs, vp(), "eps")),
+    "as_denoiser, steps": ("steps", lambda: reverse.as_denoiser(abs, vp(), "noise", 0)),
+    "as_denoiser, a model that returns an array": (
+        "model",
+        lambda: reverse.as_denoiser(lambda u, t: u.numpy(), vp())(torch.zeros(1, 3, 4), 0.5),
+    ),
+    "as_denoiser, a model of another shape": (
+        "model",
+        lambda: reverse.as_denoiser(lambda u, t: u[0], vp())(torch.zeros(1, 3, 4), 0.5),
+    ),
+    "as_denoiser, noise where nothing else is left": (
+        "t",
+        lambda: reverse.as_denoiser(lambda u, t: u, vp_cosine())(torch.zeros(1, 3, 4), 1.0),
+    ),
+    "as_denoiser, a time for each row": (
+        "t",
+        lambda: reverse.as_denoiser(lambda u, t: u, vp())(torch.zeros(2, 3, 4), torch.ones(3)),
+    ),
+    "vp_discrete, one": ("betas", lambda: vp_discrete([1.0, 0.1])),
     "vp_discrete, negative": ("betas", lambda: vp_discrete([0.1, -0.1])),
     "vp_discrete, nan": ("betas", lambda: vp_discrete([0.1, float("nan")])),
     "vp_discrete, number": ("betas", lambda: vp_discrete(0.1)),
@@ -660,7 +712,7 @@ OTHER = {
     "inpaint, mask of numbers": ("mask", lambda: inpaint(good, mask.astype(float))),
     "inpaint, mask of another grid": ("mask", lambda: inpaint(good, ~mask.T)),
     # priors
-    "gaussian prior, batch": ("mean", lambda: GaussianPrior(batch(good), 1.0, Pixels())),
+    "gaussian prior, batch": ("mean", lambda: GaussianPrior(batch(batch(good)), 1.0, Pixels())),
     "gaussian prior, std": ("std", lambda: GaussianPrior(good, -1.0, Pixels())),
     "gaussian prior, std of another grid": (
         "std",
@@ -689,7 +741,7 @@ OTHER = {
     "prior, no number of images": ("n", lambda: data.sample(0)),
     "empirical, no number of images": ("n", lambda: training.sample(2.5)),
     "empirical, one image": ("images", lambda: Empirical(good)),
-    "empirical, colours": ("images", lambda: Empirical(batch(batch(good)))),
+    "empirical, films": ("images", lambda: Empirical(batch(batch(batch(good))))),
     "prior, no process": ("process", lambda: data.denoiser("vp")),
     "empirical, no process": ("process", lambda: training.denoiser(None)),
     "prior, process of another grid": ("means|process", lambda: data.denoiser(heat((4, 3)))),
@@ -728,13 +780,10 @@ OTHER = {
     "reverse sample, repeated": ("times", lambda: reverse.sample(vp(), half, good, [0.5, 0.5])),
     "reverse sample, one time": ("times", lambda: reverse.sample(vp(), half, good, [0.5])),
     "reverse sample, none": ("times", lambda: reverse.sample(vp(), half, good, [])),
-    "reverse sample, churn": (
-        "churn",
-        lambda: reverse.sample(vp(), half, good, [0.5, 0.1], churn=1.5),
-    ),
-    "reverse sample, negative churn": (
-        "churn",
-        lambda: reverse.sample(vp(), half, good, [0.5, 0.1], churn=-0.1),
+    "reverse sample, eta": ("eta", lambda: reverse.sample(vp(), half, good, [0.5, 0.1], eta=1.5)),
+    "reverse sample, negative eta": (
+        "eta",
+        lambda: reverse.sample(vp(), half, good, [0.5, 0.1], eta=-0.1),
     ),
     "reverse sample, another grid": (
         "u",
@@ -745,12 +794,12 @@ OTHER = {
         "denoised",
         lambda: reverse.step(vp(), batch(good), good, 0.2, 0.5),
     ),
-    "reverse step, churn": (
-        "churn",
-        lambda: reverse.step(vp(), good, good, 0.2, 0.5, churn=float("nan")),
+    "reverse step, eta": (
+        "eta",
+        lambda: reverse.step(vp(), good, good, 0.2, 0.5, eta=float("nan")),
     ),
     "reverse step, no process": ("process", lambda: reverse.step(None, good, good, 0.2, 0.5)),
-    "reverse sde, churn": ("churn", lambda: reverse.sde(vp(), half, good, [0.5, 0.4], churn=-1.0)),
+    "reverse sde, eta": ("eta", lambda: reverse.sde(vp(), half, good, [0.5, 0.4], eta=-1.0)),
     "reverse sde, no denoiser": ("denoiser", lambda: reverse.sde(vp(), good, good, [0.5, 0.4])),
     "reverse flow, no denoiser": ("denoiser", lambda: reverse.flow(vp(), "D", good, [0.5, 0.4])),
     "reverse inpaint, nothing known": (
@@ -765,9 +814,9 @@ OTHER = {
         "times",
         lambda: reverse.inpaint(vp(), half, good, ~mask, [0.5, 0.1]),
     ),
-    "reverse inpaint, churn": (
-        "churn",
-        lambda: reverse.inpaint(vp(), half, good, ~mask, [0.5, 0.0], churn=2.0),
+    "reverse inpaint, eta": (
+        "eta",
+        lambda: reverse.inpaint(vp(), half, good, ~mask, [0.5, 0.0], eta=2.0),
     ),
     "flow coefficients without noise": ("t|σ", lambda: vp().flow(0.0)),
     "sde coefficients where they are infinite": ("t", lambda: blurring((3, 4)).sde(1.0)),
@@ -781,9 +830,9 @@ def test_bad_arguments_are_refused_by_name(case):
 
 def test_good_input_passes_the_calls_of_the_tables():
     """Else the tables would prove nothing: a call that always fails is refused too."""
-    for argument, call in TAKES_IMAGE.values():
+    for _, call in TAKES_IMAGE.values():
         call(good), call(torch.as_tensor(good)), call(good.astype("float32"))
-    for argument, call in {**TAKES_TIME, **TAKES_UNIT_TIME}.values():
+    for _, call in {**TAKES_TIME, **TAKES_UNIT_TIME}.values():
         call(0.25)
 
 
@@ -869,7 +918,6 @@ def test_messages_stay_short():
         lambda: vp().path(good, many[::-1].copy()),
         lambda: vp_discrete(2 * many),
         lambda: certify(vp(), (3, 4), times=many[::-1].copy()),
-        lambda: data.reverse_kernel(vp(), many, 0.0 * many),
         lambda: reverse.inpaint(vp(), half, good, ~mask, many),
         lambda: Mixture(-many, np.ones((1001, 3, 4)), 1.0, Pixels()),
     ):

@@ -7,34 +7,17 @@ import pytest
 import scipy.fft
 import torch
 from hypothesis import given
-from reference import (
-    GRIDS,
-    SHAPES,
-    cosine_matrix,
-    drift,
-    eigenvalues,
-    image,
-    laplacian,
-    noise,
-    osmosis,
-    positive,
-    seeds,
-    shapes,
-)
+from matrices import matrix, units
+from reference import GRIDS, SHAPES, drift, eigenvalues, noise, osmosis, positive, seeds, shapes
 
-import dpss
 from dpss.bases import Basis, Cosines, Osmotic, Pixels
 
 KINDS = ["discrete", "continuous"]
 
-# Sums of at most 49 products of numbers of size one: rounding stays below 49 · 2⁻⁵³ ≈ 5e-15, times a little.
+# Sums of at most 49 products of numbers of size one: rounding stays below 49 · 2⁻⁵³ ≈ 5e-15.
 ROUNDING = 1e-13
 # The same in single precision, for values up to about 8.
 SINGLE = 2e-5
-
-
-def test_public_names_are_at_top_level():
-    assert dpss.Pixels is Pixels and dpss.Cosines is Cosines
 
 
 @given(shapes, seeds)
@@ -44,63 +27,6 @@ def test_analysis_is_the_orthonormal_dct(shape, seed):
     np.testing.assert_allclose(
         modes, scipy.fft.dctn(u, axes=(-2, -1), norm="ortho"), atol=ROUNDING, rtol=0
     )
-
-
-@pytest.mark.parametrize("shape", SHAPES)
-def test_cosine_vectors_are_eigenvectors_of_the_reflecting_laplacian(shape):
-    basis, size = Cosines(shape), shape[0] * shape[1]
-    vectors = basis.synthesise(torch.eye(size, dtype=torch.float64).reshape(size, *shape))
-    vectors = np.asarray(vectors).reshape(size, size)  # row k: image of mode k
-    values = np.asarray(basis.eigenvalues).ravel()
-    np.testing.assert_allclose(
-        vectors @ laplacian(*shape), -values[:, None] * vectors, atol=ROUNDING
-    )
-
-
-@pytest.mark.parametrize("shape", SHAPES)
-def test_cosine_basis_is_orthonormal(shape):
-    basis, size = Cosines(shape), shape[0] * shape[1]
-    unit = torch.eye(size, dtype=torch.float64).reshape(size, *shape)
-    matrix = np.asarray(basis.analyse(unit)).reshape(size, size).T  # column i: modes of pixel i
-    np.testing.assert_allclose(matrix @ matrix.T, np.eye(size), atol=ROUNDING)
-    np.testing.assert_allclose(matrix, cosine_matrix(*shape), atol=ROUNDING)
-    assert float(basis.log_abs_det) == 0 and float(Pixels().log_abs_det) == 0
-
-
-@given(shapes)
-def test_eigenvalues_lie_in_0_to_8_and_vanish_only_for_the_mean(shape):
-    values = np.asarray(Cosines(shape).eigenvalues)
-    assert values.shape == shape
-    assert values[0, 0] == 0 and (values.ravel()[1:] > 0).all() and (values < 8).all()
-    # An independent route to the same numbers: the spectrum of the dense matrix.
-    np.testing.assert_allclose(
-        np.sort(values.ravel()), np.sort(np.linalg.eigvalsh(-laplacian(*shape))), atol=ROUNDING
-    )
-
-
-@given(shapes)
-def test_discrete_eigenvalues_are_below_the_continuous_ones_and_close_at_low_frequencies(shape):
-    discrete = np.asarray(Cosines(shape, laplacian="discrete").eigenvalues)
-    continuous = np.asarray(Cosines(shape, laplacian="continuous").eigenvalues)
-    np.testing.assert_allclose(discrete, eigenvalues(*shape), atol=ROUNDING)
-    np.testing.assert_allclose(continuous, eigenvalues(*shape, "continuous"), rtol=1e-14)
-    nonzero = continuous > 0
-    ratio = discrete[nonzero] / continuous[nonzero]
-    # (2/π)² is sinc² at the highest frequency, which no finite grid attains.
-    assert (ratio < 1).all() and (ratio > 4 / math.pi**2).all()
-    # x² − x⁴/12 ≤ 4 sin²(x/2) ≤ x² for each axis; sums of fourth powers are at most the squared sum of squares.
-    assert (continuous - discrete <= continuous**2 / 12 + ROUNDING).all()
-
-
-def test_the_two_laplacians_agree_to_second_order_in_the_grid_spacing():
-    lengths = np.array([32, 64, 128, 256])
-    defects = [
-        1 - np.asarray(Cosines((1, n)).eigenvalues)[0, 3] * n**2 / (3 * math.pi) ** 2
-        for n in lengths
-    ]
-    orders = -np.diff(np.log(defects)) / np.log(2)
-    # The next term of the series is 4th order: at n = 32 it moves the measured order by about 0.01.
-    np.testing.assert_allclose(orders, 2, atol=0.02)
 
 
 @pytest.mark.parametrize("dtype, tolerance", [(torch.float64, ROUNDING), (torch.float32, SINGLE)])
@@ -138,26 +64,7 @@ def test_pixels_is_the_identity():
     assert torch.equal(Pixels().analyse(u), u) and torch.equal(Pixels().synthesise(u), u)
 
 
-@given(shapes, seeds)
-def test_energy_of_differences_is_the_sum_of_eigenvalues_times_squared_modes(shape, seed):
-    u = image(shape, seed)
-    modes, basis = Cosines(shape).analyse(u), Cosines(shape)
-    energy = (np.diff(u, axis=0) ** 2).sum() + (np.diff(u, axis=1) ** 2).sum()
-    assert abs((basis.eigenvalues.numpy() * modes**2).sum() - energy) < 1e-12 * (1 + energy)
-    assert abs((modes**2).sum() - (u**2).sum()) < 1e-12 * (1 + (u**2).sum())
-
-
-# --- the osmotic basis -------------------------------------------------------------------------------------------------
-
-
-def dense(basis, function):
-    """The matrix of a linear map of images: column i is what it makes of pixel i."""
-    size = basis.shape[0] * basis.shape[1]
-    return (
-        np.asarray(function(torch.eye(size, dtype=torch.float64).reshape(size, *basis.shape)))
-        .reshape(size, size)
-        .T
-    )
+# --- the osmotic basis ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("shape", GRIDS)
@@ -165,8 +72,8 @@ def test_osmotic_basis_diagonalises_the_operator_of_osmosis(shape):
     v = positive(shape, 2, 50.0)
     basis = Osmotic(v)
     B, B_inverse, rates = (
-        dense(basis, basis.analyse),
-        dense(basis, basis.synthesise),
+        matrix(basis.analyse(units(basis.shape))),
+        matrix(basis.synthesise(units(basis.shape))),
         np.asarray(basis.eigenvalues).ravel(),
     )
     np.testing.assert_allclose(B @ B_inverse, np.eye(len(B)), atol=1e-12)
@@ -183,9 +90,9 @@ def test_osmotic_basis_diagonalises_the_operator_of_osmosis(shape):
 @pytest.mark.parametrize("shape", GRIDS)
 def test_osmotic_volume_and_transpose(shape):
     basis = Osmotic(positive(shape, 3, 50.0))
-    B = dense(basis, basis.analyse)
+    B = matrix(basis.analyse(units(basis.shape)))
     assert math.isclose(basis.log_abs_det, -np.linalg.slogdet(B)[1], rel_tol=1e-9, abs_tol=1e-11)
-    np.testing.assert_allclose(dense(basis, basis.pull_back), B.T, atol=1e-12)
+    np.testing.assert_allclose(matrix(basis.pull_back(units(basis.shape))), B.T, atol=1e-12)
     assert not basis.orthonormal and Cosines(shape).orthonormal
 
 
@@ -255,5 +162,7 @@ def test_a_basis_must_say_how_it_maps():
 def test_pull_back_is_the_transpose_of_analysis():
     for basis in (Cosines((3, 4)), Cosines((3, 4), "continuous")):
         np.testing.assert_allclose(
-            dense(basis, basis.pull_back), dense(basis, basis.analyse).T, atol=ROUNDING
+            matrix(basis.pull_back(units(basis.shape))),
+            matrix(basis.analyse(units(basis.shape))).T,
+            atol=ROUNDING,
         )

@@ -1,4 +1,7 @@
-"""Certificate: the table family × property, its numbers, witnesses replayed by other means, and processes made to fail in one way."""
+"""Certificate: the table family × property, its numbers, witnesses replayed by other means.
+
+And processes made to fail in one way.
+"""
 
 import math
 
@@ -82,7 +85,7 @@ def row(process, name, shape=SHAPE, **options):
     return next(row for row in certify(process, shape, **options).rows if row.property == name)
 
 
-# --- the numbers, by other means --------------------------------------------------------------------------------------
+# --- the numbers, by other means ------------------------------------------------------------------
 
 
 def test_numbers_of_the_divergence_to_the_normal():
@@ -165,7 +168,7 @@ def test_steady_state_witness_is_a_mode_that_is_left():
     )
 
 
-# --- processes made to fail in one way -----------------------------------------------------------------------------------
+# --- processes made to fail in one way ------------------------------------------------------------
 
 
 def only(process, shape=SHAPE):
@@ -295,7 +298,7 @@ def test_flips_rotations_and_permutations_are_told_apart():
     assert not found.holds and found.witness.at["part"] == "covariance"
 
 
-# --- use ----------------------------------------------------------------------------------------------------------------
+# --- use ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 6), (5, 1), (2, 2), (3, 7)])

@@ -56,7 +56,8 @@ def test_other_grids_are_refused(bad, kind):
             function(bad)
 
 
-def test_damaged_weights_are_refused(fresh, monkeypatch, tmp_path):
+@pytest.mark.usefixtures("fresh")
+def test_damaged_weights_are_refused(monkeypatch, tmp_path):
     content = bytearray((_data.DATA / "classifier.npz").read_bytes())
     content[5000] ^= 1
     (tmp_path / "classifier.npz").write_bytes(content)
@@ -66,7 +67,8 @@ def test_damaged_weights_are_refused(fresh, monkeypatch, tmp_path):
         features.features(test_images[:2])
 
 
-def test_weights_load_without_running_code(fresh, monkeypatch, tmp_path):
+@pytest.mark.usefixtures("fresh")
+def test_weights_load_without_running_code(monkeypatch, tmp_path):
     """A pickle in the file's place is refused even where its checksum is right."""
     np.savez(tmp_path / "classifier.npz", weight=np.array([{"a": 1}], dtype=object))
     content = (tmp_path / "classifier.npz").read_bytes()

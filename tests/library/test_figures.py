@@ -20,7 +20,7 @@ def pixels(fig):
 
 
 def blocks(array, shape):
-    """The picture that fills the array, one value for each block; fails unless every block is of one colour."""
+    """The picture that fills the array, one value a block; fails unless blocks have one colour."""
     zoom = array.shape[1] // shape[1]
     cut = array[: zoom * shape[0], : zoom * shape[1]].reshape(shape[0], zoom, shape[1], zoom, 3)
     assert (cut == cut[:, :1, :, :1]).all()
@@ -83,7 +83,8 @@ def test_curves_are_described_and_drawn():
         x, {"up": x**2, "hill": x * (1 - x), "flat": 0 * x + 2}, "time t", "value", title="Three"
     )
     assert str(fig) == (
-        "Three: value over time t from 0 to 1. up: from 0 to 1, rising throughout. hill: from 0 to 0, neither rising "
+        "Three: value over time t from 0 to 1. up: from 0 to 1, rising throughout. "
+        "hill: from 0 to 0, neither rising "
         "nor falling throughout, between 0 and 0.25. flat: from 2 to 2, constant."
     )
     lines = fig.axes[0].lines

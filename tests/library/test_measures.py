@@ -11,6 +11,7 @@ import scipy.stats
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from matrices import covariance, gain_and_covariance
 from reference import image, noise, positive, seeds, shapes
 
 from dpss import measures
@@ -141,7 +142,7 @@ def test_lyapunov_is_the_sum_of_w_phi_of_u_over_w(seed):
     np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
-# --- mutual information -----------------------------------------------------------------------------------------------
+# --- mutual information ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -158,17 +159,14 @@ def test_lyapunov_is_the_sum_of_w_phi_of_u_over_w(seed):
 )
 @pytest.mark.parametrize("t", [0.05, 0.5, 0.9])
 def test_mutual_information_is_that_of_dense_covariances(process, t):
-    """I = ½ log (|C_0| |C_t| / |joint|), of the joint covariance of image and noisy image in pixels."""
+    """I = ½ log (|C_0| |C_t| / |joint|), of the joint covariance of image and noisy image."""
     std = 0.2 + image((2, 3), 3) ** 2
     prior = GaussianPrior(image((2, 3), 4), std, process.basis)
-    unit = torch.eye(6, dtype=torch.float64).reshape(6, 2, 3)
-    B_inverse = np.asarray(process.basis.synthesise(unit)).reshape(6, 6).T
-    gain, level = (
-        np.broadcast_to(c, (2, 3)).ravel() for c in (process.signal(t), process.noise(t))
+    data, (M, added) = (
+        covariance(process.basis, std, (2, 3)),
+        gain_and_covariance(process, t, (2, 3)),
     )
-    data = B_inverse @ np.diag(std.ravel() ** 2) @ B_inverse.T
-    M = B_inverse @ np.diag(gain) @ np.linalg.inv(B_inverse)
-    noisy = M @ data @ M.T + B_inverse @ np.diag(level**2) @ B_inverse.T
+    noisy = M @ data @ M.T + added
     joint = np.block([[data, data @ M.T], [M @ data, noisy]])
     expected = 0.5 * (
         np.linalg.slogdet(data)[1] + np.linalg.slogdet(noisy)[1] - np.linalg.slogdet(joint)[1]
@@ -197,7 +195,10 @@ def test_mutual_information_at_the_ends_and_in_dead_modes():
 
 
 def test_immse_the_slope_of_information_is_half_the_error():
-    """dI/dSNR = ½ Σ E|U_0 − E[U_0|U_t]|² (theory N2), for Gaussian data: the error of mode k is c_k/(1 + SNR c_k)."""
+    """dI/dSNR = ½ Σ E|U_0 − E[U_0|U_t]|² (theory N2), for Gaussian data.
+
+    The error of mode k is c_k/(1 + SNR c_k).
+    """
     std = 0.3 + image((3, 4), 5) ** 2
     prior, process = GaussianPrior(torch.zeros(3, 4), std, Pixels()), vp()
     t, h = 0.4, 1e-5
@@ -207,7 +208,7 @@ def test_immse_the_slope_of_information_is_half_the_error():
     assert math.isclose(slope, error / 2, rel_tol=1e-6)
 
 
-# --- spectrum -----------------------------------------------------------------------------------------------------------
+# --- spectrum -------------------------------------------------------------------------------------
 
 
 @given(shapes, seeds)
@@ -248,17 +249,17 @@ def test_spectrum_of_a_wave_and_of_white_noise():
     )  # the same in every ring
 
 
-# --- Fréchet distance -------------------------------------------------------------------------------------------------
+# --- Fréchet distance -----------------------------------------------------------------------------
 
 
-def covariance(size, rank, seed):
+def gram(size, rank, seed):
     factor = noise((size, rank), seed)
     return factor @ factor.T
 
 
 @given(st.integers(1, 6), seeds)
 def test_gaussian_frechet_is_the_formula_with_a_matrix_root(size, seed):
-    a, b = (covariance(size, size + 2, seed + i) for i in (0, 1))
+    a, b = (gram(size, size + 2, seed + i) for i in (0, 1))
     x, y = noise(size, seed + 2), noise(size, seed + 3)
     expected = ((x - y) ** 2).sum() + np.trace(a + b - 2 * scipy.linalg.sqrtm(a @ b).real)
     found = measures.gaussian_frechet(x, a, y, b)
@@ -268,8 +269,8 @@ def test_gaussian_frechet_is_the_formula_with_a_matrix_root(size, seed):
 
 @given(seeds)
 def test_gaussian_frechet_survives_covariances_without_rank(seed):
-    """Fewer images than features: the matrix root of SciPy turns complex or inaccurate, eigenvalues do not."""
-    a, b = covariance(8, 3, seed), covariance(8, 2, seed + 1)
+    """Fewer images than features: SciPy's matrix root turns complex or inexact, eigh does not."""
+    a, b = gram(8, 3, seed), gram(8, 2, seed + 1)
     found = measures.gaussian_frechet(np.zeros(8), a, np.ones(8), b)
     assert 8 <= found <= 8 + np.trace(a + b) + 1e-9
     assert measures.gaussian_frechet(np.ones(8), a, np.ones(8), a) < 1e-6 * np.trace(a)
@@ -286,9 +287,8 @@ def test_conditional_entropy_counts_the_volume_of_the_basis():
     process = osmotic(positive((2, 3), 1, 5.0), 1.0, 0.2)
     assert isinstance(process.basis, Osmotic)
     law = process.marginal(np.zeros((2, 3)), 0.5)
-    unit = torch.eye(6, dtype=torch.float64).reshape(6, 2, 3)
-    B_inverse = np.asarray(process.basis.synthesise(unit)).reshape(6, 6).T
-    expected = 0.5 * np.linalg.slogdet(2 * math.pi * math.e * 0.2**2 * B_inverse @ B_inverse.T)[1]
+    spread = covariance(process.basis, 0.2, (2, 3))
+    expected = 0.5 * np.linalg.slogdet(2 * math.pi * math.e * spread)[1]
     assert math.isclose(
         float(measures.conditional_entropy(process, 0.5, (2, 3))), expected, rel_tol=1e-10
     )
@@ -320,7 +320,7 @@ def test_entropy_has_256_bins_by_default():
 
 @pytest.mark.parametrize("scale", [1e-8, 1.0, 1e8])
 def test_gaussian_frechet_scales_and_forgives_rounding_at_every_scale(scale):
-    a, b = covariance(4, 6, 1), covariance(4, 6, 2)
+    a, b = gram(4, 6, 1), gram(4, 6, 2)
     exact = measures.gaussian_frechet(np.zeros(4), a, np.zeros(4), b)
     crooked = scale * a * (1 + 1e-9 * noise((4, 4), 3))  # not symmetric in the ninth digit
     assert math.isclose(

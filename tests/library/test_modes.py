@@ -1,4 +1,7 @@
-"""Results do not depend on torch's modes: inference, no gradients; gradients pass where a docstring says so; short types."""
+"""Results do not depend on torch's modes: inference, no gradients, short types.
+
+Gradients pass where a docstring says so.
+"""
 
 import numpy as np
 import pytest
@@ -26,7 +29,7 @@ FAMILIES = {
 @pytest.mark.parametrize("mode", [torch.inference_mode, torch.no_grad])
 @pytest.mark.parametrize("name", FAMILIES)
 def test_modes_of_torch_change_nothing(name, mode):
-    """Samplers run in inference mode, where there are no derivatives: those of the schedule must be there all the same."""
+    """Samplers run in inference mode, without derivatives: those of the schedule must be there."""
 
     def all_of_it(process):
         prior = GaussianPrior(image(SHAPE), 0.5, process.basis)

@@ -1,4 +1,7 @@
-"""Nonlinear and edge-enhancing diffusion, and inpainting: dense references built pixel by pixel, axioms, orders, bad steps."""
+"""Nonlinear and edge-enhancing diffusion, whose numerics are those of `dpss._nonlinear`.
+
+Dense references built pixel by pixel, axioms, orders, bad steps.
+"""
 
 import math
 
@@ -8,10 +11,10 @@ import scipy.ndimage
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from reference import SHAPES, edges, image, laplacian, noise, seeds, shapes
+from reference import SHAPES, edges, image, noise, seeds, shapes
 
 from dpss import _nonlinear, images
-from dpss.diffusion import edge_enhancing, homogeneous, inpaint, nonlinear
+from dpss.diffusion import edge_enhancing, homogeneous, nonlinear
 
 CONTRAST = 0.3
 SCHEMES = ["fed", "aos", "explicit"]
@@ -32,11 +35,15 @@ FILTERS = {
 }
 
 
-# --- references --------------------------------------------------------------------------------------------------------
+# --- references -----------------------------------------------------------------------------------
 
 
 def isotropic(v, g):
-    """A_y and A_x, dense: g at a pixel from half the sum of its squared differences, at an edge the mean of its ends."""
+    """A_y and A_x, dense.
+
+    g at a pixel is that of half the sum of its squared differences, at an edge the mean of both
+    ends.
+    """
     height, width = v.shape
     flat, square = v.ravel(), np.zeros(v.size)
     for i, j, _, _ in edges(height, width):
@@ -54,9 +61,10 @@ def isotropic(v, g):
 
 
 def anisotropic(v, w):
-    """A of edge-enhancing diffusion, dense, from its energy: the sum over cells of ⅛(a p² + 2b p q + c q² + (a + c − 2|b|) r²).
+    """A of edge-enhancing diffusion, dense, from its energy, a sum over cells.
 
-    D comes from w. Cells reach half a pixel beyond the image, where pixels are mirrored; there only half of a cell counts.
+    A cell adds ⅛(a p² + 2b p q + c q² + (a + c − 2|b|) r²), and D comes from w. Cells reach half a
+    pixel beyond the image, where pixels are mirrored; there only half of a cell counts.
     """
     height, width = v.shape
     wide = np.pad(w, 1, mode="edge")
@@ -155,7 +163,7 @@ def test_the_flux_across_an_edge_is_largest_at_the_contrast():
     assert abs(s[flux.argmax()] - 1) < 1e-3
 
 
-# --- orders -----------------------------------------------------------------------------------------------------------
+# --- orders ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
@@ -206,7 +214,7 @@ def test_default_steps_keep_the_promised_error_on_a_photograph(name):
         assert np.linalg.norm(found - exact) < 5e-3 * np.linalg.norm(exact - exact.mean())
 
 
-# --- axioms -----------------------------------------------------------------------------------------------------------
+# --- axioms ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", FILTERS)
@@ -269,7 +277,7 @@ def test_presmoothing_ignores_noise_that_perona_malik_keeps():
     assert bare[10, 10] > 0.5 > smoothed[10, 10]
 
 
-# --- kinds, colours, batches --------------------------------------------------------------------------------------------
+# --- kinds, colours, batches ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", FILTERS)
@@ -320,7 +328,7 @@ def test_colours_share_one_diffusivity():
     )
 
 
-# --- step sizes -------------------------------------------------------------------------------------------------------
+# --- step sizes -----------------------------------------------------------------------------------
 
 
 @given(st.floats(0.01, 500), st.floats(0.05, 1))
@@ -330,7 +338,8 @@ def test_fed_steps_fill_the_cycle_and_stay_stable(time, limit):
     spectrum = np.linspace(-2 / limit, 0, 400)
     partial = np.cumprod(1 + steps[:, None] * spectrum, axis=0)
     assert np.abs(partial[-1]).max() <= 1 + 1e-9
-    # how far states grow on the way, and rounding of one step by those after it: in ascending order 1e30 and more
+    # how far states grow on the way, and rounding of one step by those after it:
+    # in ascending order 1e30 and more
     assert (
         np.abs(partial).max() < 1e4
         and np.abs(np.cumprod((1 + steps[:, None] * spectrum)[::-1], axis=0)).max() < 100
@@ -376,44 +385,7 @@ def test_bad_diffusivities_are_refused(bad):
         nonlinear(np.zeros((4, 5)), 1.0, CONTRAST, bad)
 
 
-# --- inpainting -------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("shape", [s for s in SHAPES if s != (1, 1)])
-def test_inpainting_is_harmonic_where_unknown_and_exact_where_known(shape):
-    u, known = image((2, *shape), 11), np.random.default_rng(1).random(shape) < 0.4
-    known.ravel()[0] = True
-    v = inpaint(u, known)
-    assert (v[:, known] == u[:, known]).all()
-    L, flat = laplacian(*shape), v.reshape(2, -1).T
-    np.testing.assert_allclose((L @ flat)[~known.ravel()], 0, atol=1e-12)
-    values = u[:, known]
-    assert (v.max((1, 2)) <= values.max(1) + 1e-12).all() and (
-        v.min((1, 2)) >= values.min(1) - 1e-12
-    ).all()
-    other = np.where(known, u, 7.0)  # what is unknown is not looked at
-    np.testing.assert_allclose(inpaint(other, known), v, atol=1e-12)
-
-
-def test_inpainting_between_two_columns_is_a_ramp():
-    u, known = np.zeros((4, 9)), np.zeros((4, 9), bool)
-    known[:, [0, 8]], u[:, 8] = True, 1.0
-    np.testing.assert_allclose(inpaint(u, known), np.tile(np.arange(9) / 8, (4, 1)), atol=1e-13)
-    assert np.array_equal(inpaint(u, np.ones_like(known)), u)
-    single = np.zeros((4, 9), bool)
-    single[2, 3] = True
-    np.testing.assert_allclose(inpaint(u + 0.3, single), 0.3, atol=1e-13)
-
-
-def test_inpainting_keeps_the_kind():
-    u, known = image((3, 5, 6), 12), image((5, 6), 13) > 0
-    for given_ in (u.astype(np.float32), torch.as_tensor(u), torch.as_tensor(u).float()):
-        v = inpaint(given_, torch.as_tensor(known))
-        assert type(v) is type(given_) and v.dtype == given_.dtype
-        np.testing.assert_allclose(v, inpaint(u, known), atol=1e-5)
-
-
-# --- the stencil against SciPy ------------------------------------------------------------------------------------------
+# --- the stencil against SciPy --------------------------------------------------------------------
 
 
 def test_one_pixel_wide_gradients_are_those_of_scipy_inside():

@@ -7,65 +7,21 @@ import sys
 import numpy as np
 import pytest
 import torch
+from catalogue import MILD, mild
 from hypothesis import given
+from matrices import covariance, gain_and_covariance
 from reference import image, noise, positive, seeds, shapes
 
-import dpss
 from dpss import families
 from dpss.bases import Cosines, Osmotic, Pixels
 from dpss.priors import CHUNK, Empirical, GaussianPrior, Mixture
-from dpss.processes import Process
 
-
-def every_family(shape):
-    basis = Cosines(shape)
-    level = torch.as_tensor(0.2 + 0.5 * image(shape, 3) ** 2)
-    return {
-        "vp": families.vp(),
-        "vp_cosine": families.vp_cosine(),
-        "vp_discrete": families.vp_discrete([0.1, 0.2, 0.3, 0.4]),
-        "sub_vp": families.sub_vp(),
-        "ve": families.ve(0.1, 5.0),
-        "heat": families.heat(shape, 1.5, sigma=0.3),
-        "blurring": families.blurring(shape, 1.5),
-        "osmotic": families.osmotic(positive(shape, 4, 5.0), 1.0, 0.3),
-        "by hand": Process(
-            basis, lambda t: -basis.eigenvalues * t, lambda t: level * torch.sqrt(t)
-        ),
-        "pixelwise by hand": Process(Pixels(), lambda t: -level * t, lambda t: (1 + level) * t),
-    }
-
-
-NAMES = list(every_family((2, 3)))
 SHAPE = (3, 4)
 
 
-def dense(basis, shape):
-    """B⁻¹ as a matrix: its columns are the synthesised unit modes."""
-    n = shape[0] * shape[1]
-    return (
-        basis.synthesise(torch.eye(n, dtype=torch.float64).reshape(n, *shape))
-        .reshape(n, n)
-        .T.numpy()
-    )
-
-
-def law(process, t, shape):
-    """Gain matrix G and covariance Σ of U_t given U_0, dense."""
-    inverse = dense(process.basis, shape)
-    alpha, sigma = (
-        np.broadcast_to(c.numpy(), shape).ravel() for c in (process.signal(t), process.noise(t))
-    )
-    return inverse @ np.diag(alpha) @ np.linalg.inv(inverse), inverse @ np.diag(
-        sigma**2
-    ) @ inverse.T
-
-
-def log_normal(u, mean, covariance):
+def log_normal(u, mean, C):
     gap = u - mean
-    return -0.5 * (
-        gap @ np.linalg.solve(covariance, gap) + np.linalg.slogdet(2 * np.pi * covariance)[1]
-    )
+    return -0.5 * (gap @ np.linalg.solve(C, gap) + np.linalg.slogdet(2 * np.pi * C)[1])
 
 
 def posterior_mean(u, m, C, G, S):
@@ -73,19 +29,14 @@ def posterior_mean(u, m, C, G, S):
     return m + C @ G.T @ np.linalg.solve(G @ C @ G.T + S, u - G @ m)
 
 
-def spread_of(basis, std, shape):
-    inverse = dense(basis, shape)
-    return inverse @ np.diag(np.broadcast_to(std, shape).ravel() ** 2) @ inverse.T
-
-
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", MILD)
 def test_gaussian_denoiser_and_density_are_those_of_dense_algebra(name):
-    process = every_family(SHAPE)[name]
+    process = mild(name, SHAPE)
     std = 0.3 + image(SHAPE, 5) ** 2
     prior = GaussianPrior(image(SHAPE, 6), std, process.basis)
-    C, u = spread_of(process.basis, std, SHAPE), noise(SHAPE, 7)
+    C, u = covariance(process.basis, std, SHAPE), noise(SHAPE, 7)
     for t in (0.05, 0.5, 0.9):
-        G, S = law(process, t, SHAPE)
+        G, S = gain_and_covariance(process, t, SHAPE)
         found = prior.denoiser(process)(torch.as_tensor(u), t).numpy().ravel()
         np.testing.assert_allclose(
             found, posterior_mean(u.ravel(), image(SHAPE, 6).ravel(), C, G, S), rtol=1e-8, atol=1e-9
@@ -98,15 +49,15 @@ def test_gaussian_denoiser_and_density_are_those_of_dense_algebra(name):
         )
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", MILD)
 def test_mixture_denoiser_and_density_are_those_of_dense_algebra(name):
-    process = every_family(SHAPE)[name]
+    process = mild(name, SHAPE)
     weights, means = np.array([0.2, 0.5, 0.3]), image((3, *SHAPE), 8)
     stds = 0.2 + image((3, *SHAPE), 9) ** 2
     prior, u = Mixture(weights * 7, means, stds, process.basis), noise(SHAPE, 10)
     for t in (0.1, 0.7):
-        G, S = law(process, t, SHAPE)
-        spreads = [spread_of(process.basis, s, SHAPE) for s in stds]
+        G, S = gain_and_covariance(process, t, SHAPE)
+        spreads = [covariance(process.basis, s, SHAPE) for s in stds]
         logs = np.array(
             [
                 math.log(w) + log_normal(u.ravel(), G @ m.ravel(), G @ C @ G.T + S)
@@ -129,12 +80,12 @@ def test_mixture_denoiser_and_density_are_those_of_dense_algebra(name):
         )
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", MILD)
 def test_empirical_denoiser_and_density_are_brute_force_sums(name):
-    process, data, u = every_family(SHAPE)[name], image((6, *SHAPE), 11), noise(SHAPE, 12)
+    process, data, u = mild(name, SHAPE), image((6, *SHAPE), 11), noise(SHAPE, 12)
     prior = Empirical(data)
     for t in (0.2, 0.8):
-        G, S = law(process, t, SHAPE)
+        G, S = gain_and_covariance(process, t, SHAPE)
         logs = np.array([log_normal(u.ravel(), G @ m.ravel(), S) for m in data])
         shares = np.exp(logs - np.logaddexp.reduce(logs))
         np.testing.assert_allclose(
@@ -159,9 +110,9 @@ def priors_for(process, shape):
     ]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", MILD)
 def test_score_by_tweedie_is_the_gradient_of_the_log_density(name):
-    process = every_family(SHAPE)[name]
+    process = mild(name, SHAPE)
     times = torch.tensor([0.1, 0.4, 0.9], dtype=torch.float64)
     for prior in priors_for(process, SHAPE):
         u = torch.as_tensor(noise((3, *SHAPE), 17)).requires_grad_(True)
@@ -173,7 +124,7 @@ def test_score_by_tweedie_is_the_gradient_of_the_log_density(name):
 @pytest.mark.parametrize("name", ["vp", "heat", "osmotic"])
 @pytest.mark.parametrize("shape", [(1, 1), (1, 2)])
 def test_density_integrates_to_one(name, shape):
-    process = every_family(shape)[name]
+    process = mild(name, shape)
     axis = np.linspace(-9, 9, 400)
     grid = (
         axis[:, None, None]
@@ -224,9 +175,9 @@ def test_numbers_in_lists_keep_double_precision():
     ]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", MILD)
 def test_at_both_ends_of_time(name):
-    process = every_family(SHAPE)[name]
+    process = mild(name, SHAPE)
     data = image((7, *SHAPE), 19)
     D = Empirical(data).denoiser(process)
     torch.testing.assert_close(D(torch.as_tensor(data), 0.0), torch.as_tensor(data))
@@ -266,7 +217,10 @@ def test_at_vanishing_signal_the_denoiser_is_the_mean():
 
 
 def test_small_noise_in_float32_tells_near_duplicates_apart():
-    """‖x‖² + ‖d‖² − 2x·d in float32 has errors of 1e-4: hopeless at σ = 1e-3, where these images differ by two steps of 1/255."""
+    """‖x‖² + ‖d‖² − 2x·d in float32 has errors of 1e-4.
+
+    That is hopeless at σ = 1e-3, where these images differ by two steps of 1/255.
+    """
     data = np.tile(image((1, 28, 28), 22), (5, 1, 1)).astype(np.float32)
     for i in range(5):
         data[i, i, i] += np.float32(2 / 255)
@@ -303,11 +257,13 @@ def test_chunks_do_not_show(n):
 
 
 def test_memory_of_the_empirical_denoiser_does_not_grow_with_the_images():
-    """Peak memory above the images themselves, in a process of its own: 4,000 against 40,000 images, 64 at a time."""
+    """Peak memory above the images, in a process of its own: 4,000 and 40,000, 64 at once."""
     code = (
-        "import resource, torch, dpss; torch.set_num_threads(1); x = torch.rand({n}, 28, 28); p = dpss.{family}\n"
+        "import resource, torch, dpss; torch.set_num_threads(1)\n"
+        "x = torch.rand({n}, 28, 28); p = dpss.{family}\n"
         "D = dpss.Empirical(x).denoiser(p)\n"
-        "D(x[:64, :28], 0.5); print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - {n} * 784 * 4 / 2 ** 20)"
+        "D(x[:64, :28], 0.5); peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\n"
+        "print(peak - {n} * 784 * 4 / 2 ** 20)"
     )
     for family in ("vp()", "heat((28, 28))"):
         peaks = [
@@ -368,33 +324,33 @@ def test_samples_repeat_with_the_generator():
         assert torch.equal(one, two) and not torch.equal(one, three)
 
 
-# --- Gaussian data --------------------------------------------------------------------------------------------------
+# --- Gaussian data --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", MILD)
 def test_marginal_is_the_law_of_the_noisy_data(name):
-    process = every_family(SHAPE)[name]
+    process = mild(name, SHAPE)
     std = 0.3 + image(SHAPE, 31) ** 2
     prior = GaussianPrior(image(SHAPE, 32), std, process.basis)
-    G, S = law(process, 0.6, SHAPE)
+    G, S = gain_and_covariance(process, 0.6, SHAPE)
     found = prior.marginal(process, 0.6)
     np.testing.assert_allclose(found.mean.numpy().ravel(), G @ image(SHAPE, 32).ravel(), atol=1e-12)
     np.testing.assert_allclose(
-        spread_of(process.basis, found.std.numpy(), SHAPE),
-        G @ spread_of(process.basis, std, SHAPE) @ G.T + S,
+        covariance(process.basis, found.std.numpy(), SHAPE),
+        G @ covariance(process.basis, std, SHAPE) @ G.T + S,
         atol=1e-12,
     )
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", MILD)
 def test_reverse_kernel_is_the_conditional_of_the_joint_gaussian(name):
-    process = every_family(SHAPE)[name]
+    process = mild(name, SHAPE)
     std = 0.3 + image(SHAPE, 33) ** 2
     prior, m = GaussianPrior(image(SHAPE, 34), std, process.basis), image(SHAPE, 34).ravel()
-    C = spread_of(process.basis, std, SHAPE)
+    C = covariance(process.basis, std, SHAPE)
     for s, t in ((0.2, 0.7), (0.0, 0.5), (0.5, 0.9)):
-        Gs, Ss = law(process, s, SHAPE)
-        Gt, St = law(process, t, SHAPE)
+        Gs, Ss = gain_and_covariance(process, s, SHAPE)
+        Gt, St = gain_and_covariance(process, t, SHAPE)
         step = Gt @ np.linalg.inv(Gs)
         now, later = Gs @ C @ Gs.T + Ss, Gt @ C @ Gt.T + St
         gain = now @ step.T @ np.linalg.inv(later)
@@ -404,13 +360,13 @@ def test_reverse_kernel_is_the_conditional_of_the_joint_gaussian(name):
             found.mean.numpy().ravel(), Gs @ m + gain @ (u.ravel() - Gt @ m), atol=1e-8
         )
         np.testing.assert_allclose(
-            spread_of(process.basis, found.std.numpy(), SHAPE), now - gain @ step @ now, atol=1e-8
+            covariance(process.basis, found.std.numpy(), SHAPE), now - gain @ step @ now, atol=1e-8
         )
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", MILD)
 def test_reverse_kernels_are_a_semigroup(name):
-    process = every_family(SHAPE)[name]
+    process = mild(name, SHAPE)
     prior = GaussianPrior(image(SHAPE, 36), 0.3 + image(SHAPE, 37) ** 2, process.basis)
     both = prior.reverse_kernel(process, 0.1, 0.4) @ prior.reverse_kernel(process, 0.4, 0.8)
     assert both.isclose(prior.reverse_kernel(process, 0.1, 0.8))
@@ -426,15 +382,15 @@ def test_reverse_kernel_takes_many_times():
     torch.testing.assert_close(many.mean[1], one.mean)
 
 
-# --- bases that fit -------------------------------------------------------------------------------------------------
+# --- bases that fit -------------------------------------------------------------------------------
 
 
 def test_vp_in_the_cosine_basis_is_the_wiener_filter():
     basis, process = Cosines(SHAPE), families.vp()
     std = 1 / np.sqrt(1 + basis.eigenvalues.numpy())
     prior, u = GaussianPrior(image(SHAPE), std, basis), noise(SHAPE)
-    G, S = law(process, 0.4, SHAPE)
-    expected = posterior_mean(u.ravel(), image(SHAPE).ravel(), spread_of(basis, std, SHAPE), G, S)
+    G, S = gain_and_covariance(process, 0.4, SHAPE)
+    expected = posterior_mean(u.ravel(), image(SHAPE).ravel(), covariance(basis, std, SHAPE), G, S)
     np.testing.assert_allclose(
         prior.denoiser(process)(torch.as_tensor(u), 0.4).numpy().ravel(), expected, atol=1e-10
     )
@@ -442,7 +398,7 @@ def test_vp_in_the_cosine_basis_is_the_wiener_filter():
 
 def test_white_data_fit_every_orthonormal_process():
     prior, heat = GaussianPrior(image(SHAPE), 0.5, Pixels()), families.heat(SHAPE, 1.5, sigma=0.3)
-    G, S = law(heat, 0.4, SHAPE)
+    G, S = gain_and_covariance(heat, 0.4, SHAPE)
     u = noise(SHAPE)
     expected = posterior_mean(u.ravel(), image(SHAPE).ravel(), 0.25 * np.eye(12), G, S)
     np.testing.assert_allclose(
@@ -466,11 +422,3 @@ def test_bases_that_do_not_fit_are_refused(std, process):
             prior.denoiser(process)
         with pytest.raises(ValueError, match="basis"):
             prior.log_density(process, image(SHAPE), 0.5)
-
-
-def test_public_names_are_at_top_level():
-    assert (
-        dpss.GaussianPrior is GaussianPrior
-        and dpss.Mixture is Mixture
-        and dpss.Empirical is Empirical
-    )

@@ -1,4 +1,4 @@
-"""The machinery every family shares, against dense joint Gaussians, torch.distributions and chains run step by step."""
+"""The machinery every family shares, against dense joint Gaussians and chains run step by step."""
 
 import copy
 import math
@@ -6,14 +6,15 @@ import math
 import numpy as np
 import pytest
 import torch
+from catalogue import default, mild
 from hypothesis import given
 from hypothesis import strategies as st
-from reference import cosine_matrix, eigenvalues, image, noise, seeds
+from reference import cosine_matrix, eigenvalues, image, moments_agree, noise, seeds
 from torch.distributions import MultivariateNormal, kl_divergence
 
-from dpss import laws, measures, processes
+from dpss import _coefficients, laws, measures
 from dpss.bases import Basis, Cosines, Pixels
-from dpss.families import blurring, gaussian_scale_space, heat, vp, vp_cosine
+from dpss.families import blurring, gaussian_scale_space, heat, vp
 from dpss.processes import Gaussian, Kernel, Process
 
 SHAPE = (2, 3)
@@ -21,19 +22,8 @@ SIZE = 6
 double = torch.float64
 
 
-def bent(shape=SHAPE):
-    """A process by hand whose gain and noise both differ from mode to mode, with falling SNR."""
-    lam = torch.as_tensor(eigenvalues(*shape))
-    return Process(Cosines(shape), lambda t: -lam * t, lambda t: (0.3 + lam) * t, "bent")
-
-
-PROCESSES = {
-    "vp": vp(),
-    "vp_cosine": vp_cosine(),
-    "heat": heat(SHAPE, blur_max=2.0, sigma=0.1),
-    "gaussian_scale_space": gaussian_scale_space(SHAPE, t_max=2.0),
-    "bent": bent(),
-}
+PROCESSES = {name: mild(name, SHAPE) for name in ("vp", "vp_cosine", "heat", "by hand")}
+PROCESSES["gaussian_scale_space"] = default("gaussian_scale_space", SHAPE)
 NOISY = [name for name in PROCESSES if name != "gaussian_scale_space"]
 
 
@@ -60,26 +50,13 @@ def covariance(law):
 
 
 def transition(process, s, t):
-    """Transition matrix and covariance, dense, from the marginals alone: G_t G_s⁻¹ and Σ_t − K Σ_s Kᵀ."""
+    """Transition matrix and covariance, dense, from the marginals: G_t G_s⁻¹ and Σ_t − K Σ_s Kᵀ."""
     (gain_s, cov_s), (gain_t, cov_t) = dense(process, s), dense(process, t)
     k = gain_t @ np.linalg.inv(gain_s)
     return k, cov_t - k @ cov_s @ k.T
 
 
-def moments_agree(samples, mean, cov):
-    """Samples (n, SIZE) against a mean and covariance, with tolerances from n.
-
-    The mean errs by √(c_ii / n) and the covariance by √((c_ii c_jj + c_ij²) / n); five standard deviations
-    over at most 144 + 12 numbers give a false alarm in fewer than one of 10⁴ seeds, and the seed is fixed.
-    """
-    n, variances = len(samples), np.diag(cov)
-    floor = 1e-7  # where the law is a point
-    assert (np.abs(samples.mean(0) - mean) <= 5 * np.sqrt(variances / n) + floor).all()
-    spread = np.sqrt((np.outer(variances, variances) + cov**2) / n)
-    assert (np.abs(np.cov(samples.T) - cov) <= 5 * spread + floor).all()
-
-
-# --- marginals and the chain --------------------------------------------------------------------------------------
+# --- marginals and the chain ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("t", [0.0, 0.3, 0.8, 1.0])
@@ -104,7 +81,7 @@ def test_samples_follow_the_marginal(name, generator):
 
 @pytest.mark.parametrize("name", PROCESSES)
 def test_step_by_step_chain_has_the_closed_form(name, generator):
-    """A path of five steps: marginals at its end, and the joint law of two of its times, by brute force."""
+    """A path of five steps: marginals at its end, the joint law of two times, by brute force."""
     process, u, n = PROCESSES[name], image(SHAPE), 20000
     times = [0.0, 0.1, 0.25, 0.5, 0.6, 0.9]
     path = process.path(torch.as_tensor(u).expand(n, *SHAPE), times, generator=generator)
@@ -124,7 +101,7 @@ def test_step_by_step_chain_has_the_closed_form(name, generator):
 
 
 def test_histogram_of_a_chain_matches_the_closed_form_density(generator):
-    """Kolmogorov–Smirnov: the largest gap of the distribution functions is below 2/√n but in 7 of 10⁴ cases."""
+    """Kolmogorov–Smirnov: the gap of the distribution functions is below 2/√n but in 7 of 10⁴."""
     n, process = 40000, vp()
     end = process.path(
         torch.full((n, 1, 1), 0.7, dtype=double), torch.linspace(0, 0.4, 21), generator=generator
@@ -142,7 +119,7 @@ def test_a_path_may_start_after_time_zero(generator):
         moments_agree(path[k].reshape(n, SIZE).numpy(), gain @ u.ravel(), cov)
 
 
-# --- kernels ------------------------------------------------------------------------------------------------------
+# --- kernels --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("s, t", [(0.0, 0.4), (0.3, 0.8), (0.2, 1.0)])
@@ -178,13 +155,13 @@ def test_chapman_kolmogorov(name, times):
     process, (r, s, t) = PROCESSES[name], times
     whole, parts = process.kernel(r, t), process.kernel(s, t) @ process.kernel(r, s)
     assert parts.isclose(whole) and whole.isclose(parts)
-    # √ halves the digits of a difference of variances that cancels, hence 1e-7 for std and not 1e-14.
+    # √ halves the digits of a difference of variances that cancels, hence 1e-7 for std.
     np.testing.assert_allclose(modes(parts.gain), modes(whole.gain), atol=1e-12)
     np.testing.assert_allclose(modes(parts.std) ** 2, modes(whole.std) ** 2, atol=1e-13)
 
 
 def test_composition_is_checked_against_dense_matrices_and_is_not_commutative():
-    process, u = bent(), image(SHAPE)
+    process, u = PROCESSES["by hand"], image(SHAPE)
     early, late = process.kernel(0.1, 0.4), process.kernel(0.4, 0.9)
     (k1, c1), (k2, c2) = transition(process, 0.1, 0.4), transition(process, 0.4, 0.9)
     law = (late @ early)(torch.as_tensor(u))
@@ -244,30 +221,30 @@ def test_a_constant_snr_is_not_refused_for_its_rounding():
 
 
 def test_the_tolerance_for_rounding_is_relative_to_the_noise():
-    """Constant SNR passes at σ = 1000; an SNR that rises by one part in 10⁹ is refused at σ = 0.001."""
+    """Constant SNR passes at σ = 1000; one that rises by 1e-9 of itself is refused at σ = 0.001."""
     for scale in (1e3, 1e-3):
-        constant = Process(
-            Pixels(), lambda t: -3 * t, lambda t: scale * torch.exp(-3 * t) * (t > 0), "constant"
+        constant, rising = (
+            Process(
+                Pixels(),
+                lambda t: -3 * t,
+                lambda t, scale=scale, rate=rate: scale * torch.exp(-rate * t) * (t > 0),
+                f"rate {rate}",
+            )
+            for rate in (3, 3 + 1e-9)
         )
         for s, t in ((0.1, 0.9), (0.25, 0.5), (0.3, 0.7)):
             constant.kernel(s, t)
-        rising = Process(
-            Pixels(),
-            lambda t: -3 * t,
-            lambda t: scale * torch.exp(-(3 + 1e-9) * t) * (t > 0),
-            "rising",
-        )
         with pytest.raises(ValueError, match="Markov"):
             rising.kernel(0.1, 0.9)
 
 
-# --- posterior ----------------------------------------------------------------------------------------------------
+# --- posterior ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("s, t", [(0.1, 0.3), (0.3, 0.8), (0.5, 1.0)])
 @pytest.mark.parametrize("name", NOISY)
 def test_posterior_is_the_joint_gaussian_conditioned(name, s, t):
-    """Condition N on the dense joint law of (U_s, U_t) given u_0: mean + C_st Σ_t⁻¹ (u_t − mean_t)."""
+    """Condition N on the dense joint law of (U_s, U_t): mean + C_st Σ_t⁻¹ (u_t − mean_t)."""
     process, u0, ut = PROCESSES[name], image(SHAPE), image(SHAPE, 1)
     (gain_s, cov_s), (gain_t, cov_t) = dense(process, s), dense(process, t)
     cross = cov_s @ transition(process, s, t)[0].T
@@ -328,7 +305,7 @@ def test_posterior_where_nothing_is_added_pins_that_mode_to_ut():
 
 
 def test_posterior_then_kernel_gives_back_the_marginal(generator):
-    """Law of total probability: drawing U_t and then U_s from the posterior gives U_s its own marginal."""
+    """Total probability: drawing U_t and then U_s from the posterior gives U_s its own marginal."""
     n, u = 20000, image(SHAPE)
     for name in NOISY:
         process, many = PROCESSES[name], torch.as_tensor(u).expand(20000, *SHAPE)
@@ -338,12 +315,12 @@ def test_posterior_then_kernel_gives_back_the_marginal(generator):
         moments_agree(us.reshape(n, SIZE).numpy(), gain @ u.ravel(), cov)
 
 
-# --- score --------------------------------------------------------------------------------------------------------
+# --- score ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", NOISY)
 def test_score_from_the_exact_denoiser_is_the_gradient_of_the_log_density(name):
-    """Gaussian data with a full dense covariance: Wiener denoiser and log density both by dense linear algebra."""
+    """Gaussian data with a full covariance: Wiener denoiser and log density by dense algebra."""
     process, t = PROCESSES[name], 0.4
     root, mean = noise((SIZE, SIZE), 3) / 2, image(SHAPE, 5).ravel()
     prior = root @ root.T + 0.1 * np.eye(SIZE)
@@ -360,12 +337,12 @@ def test_score_from_the_exact_denoiser_is_the_gradient_of_the_log_density(name):
     score = process.score(
         torch.as_tensor(denoised).reshape(SHAPE), torch.as_tensor(u).reshape(SHAPE), t
     )
-    # The score divides by σ² (0.01 for heat), which enlarges rounding a hundredfold.
+    # The score divides by σ² (0.09 for heat), which enlarges rounding tenfold.
     np.testing.assert_allclose(np.asarray(score).ravel(), variable.grad, atol=1e-10)
     np.testing.assert_allclose(np.asarray(score).ravel(), -gap, atol=1e-10)
 
 
-# --- Gaussians ----------------------------------------------------------------------------------------------------
+# --- Gaussians ------------------------------------------------------------------------------------
 
 
 def law_pair(seed=0):
@@ -455,7 +432,7 @@ def test_steady_state_is_where_the_process_ends_from_zero(name):
     assert batch.sample().shape == (5, *SHAPE)
 
 
-# --- a basis that is not orthonormal ------------------------------------------------------------------------------
+# --- a basis that is not orthonormal --------------------------------------------------------------
 
 WEIGHTS = torch.as_tensor(np.exp(noise(SHAPE, 11)))
 
@@ -493,7 +470,8 @@ def test_laws_in_a_basis_that_is_not_orthonormal_have_the_right_volume():
 def test_score_and_conditional_entropy_in_a_basis_that_is_not_orthonormal():
     process = Process(Weighted(), lambda t: -t, lambda t: t, "weighted")
     u, mean, t = torch.as_tensor(image(SHAPE)), torch.as_tensor(image(SHAPE, 1)), 0.5
-    # Known data, a single image: D is that image and log p_t is the marginal's, whose gradient autograd knows.
+    # Known data, a single image: D is that image and log p_t is the marginal's,
+    # whose gradient autograd knows.
     law = MultivariateNormal(
         (math.exp(-t) * mean).flatten(), torch.diag((t * WEIGHTS).flatten() ** 2)
     )
@@ -505,7 +483,7 @@ def test_score_and_conditional_entropy_in_a_basis_that_is_not_orthonormal():
     )
 
 
-# --- conventions --------------------------------------------------------------------------------------------------
+# --- conventions ----------------------------------------------------------------------------------
 
 
 def test_times_follow_the_leading_batch_axes():
@@ -687,6 +665,7 @@ def test_images_are_drawn_with_the_gains_given_directly():
     process = Process(Pixels(), log_signal, lambda t: 0 * t, "spy", signal=lambda t: torch.exp(-t))
     u, t = torch.as_tensor(image((3, 4))), torch.tensor(0.3, dtype=double)
     for case in (process, copy.deepcopy(process)):
+        case.signal(t)  # its first use compares both
         asked.clear()
         torch.testing.assert_close(case.sample(u, t), math.exp(-0.3) * u)
         torch.testing.assert_close(case.marginal(u, t).mean, math.exp(-0.3) * u)
@@ -716,7 +695,7 @@ def test_gradients_flow_through_the_marginal():
     )
 
 
-# --- callables the constructor must refuse ------------------------------------------------------------------------
+# --- callables the constructor must refuse --------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -731,13 +710,19 @@ def test_gradients_flow_through_the_marginal():
     ],
 )
 def test_a_log_signal_that_leaves_torch_is_refused(leave):
-    with pytest.raises((ValueError, TypeError), match="log_signal"):
-        Process(Pixels(), leave, lambda t: t, "broken")
+    broken = Process(Pixels(), leave, lambda t: t, "broken")
+    for use in (broken.sde, broken.flow):
+        with pytest.raises(ValueError, match="log_signal"):
+            use(0.5)
 
 
 def test_a_noise_that_leaves_torch_is_refused():
-    with pytest.raises((ValueError, TypeError), match="noise"):
-        Process(Pixels(), lambda t: -t, lambda t: torch.as_tensor(t.detach().numpy()), "broken")
+    broken = Process(
+        Pixels(), lambda t: -t, lambda t: torch.as_tensor(t.detach().numpy()), "broken"
+    )
+    for use in (broken.sde, broken.flow):
+        with pytest.raises(ValueError, match="noise"):
+            use(0.5)
 
 
 def test_what_is_printed_names_law_and_basis():
@@ -753,8 +738,8 @@ def test_a_long_path_does_not_depend_on_how_many_steps_are_computed_at_once(monk
     process, u = heat((3, 4), sigma=0.1), torch.as_tensor(image((2, 3, 4)))
     times = torch.linspace(0.01, 1, 150, dtype=torch.float64)
     paths = []
-    for together in (64, 1, 7, 149, 1000):
-        monkeypatch.setattr(processes, "TOGETHER", together)
+    for together in (64, 1, 7, 149, 1000):  # steps; a step takes ten numbers of 8 bytes a mode
+        monkeypatch.setattr(_coefficients, "TOGETHER", together * 8 * 10 * 12)
         paths.append(process.path(u, times, torch.Generator().manual_seed(1)))
     for path in paths[1:]:
         torch.testing.assert_close(path, paths[0], rtol=1e-12, atol=1e-12)

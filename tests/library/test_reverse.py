@@ -1,4 +1,7 @@
-"""Reverse samplers: exact laws for Gaussian data, measured orders of convergence, other implementations, bad denoisers."""
+"""Reverse samplers: exact laws for Gaussian data, orders of convergence, other implementations.
+
+And bad denoisers.
+"""
 
 import math
 
@@ -6,36 +9,16 @@ import numpy as np
 import pytest
 import scipy.stats
 import torch
-from diffusers import DDIMScheduler, DDPMScheduler
-from reference import image, noise, positive
+from catalogue import MILD, mild
+from diffusers import DDIMScheduler, DDPMScheduler, FlowMatchEulerDiscreteScheduler
+from reference import image, noise
 
-from dpss import families, reverse
+from dpss import _coefficients, families, reverse
 from dpss.bases import Cosines, Pixels
 from dpss.priors import Empirical, GaussianPrior, Mixture
-from dpss.processes import Process
 
 SHAPE = (3, 4)
-
-
-def every_family(shape):
-    basis = Cosines(shape)
-    return {
-        "vp": families.vp(),
-        "vp_cosine": families.vp_cosine(),
-        "sub_vp": families.sub_vp(),
-        "ve": families.ve(0.1, 5.0),
-        "heat": families.heat(shape, 1.5, sigma=0.3),
-        "blurring": families.blurring(shape, 1.5),
-        "osmotic": families.osmotic(positive(shape, 4, 5.0), 1.0, 0.3),
-        "by hand": Process(
-            basis,
-            lambda t: -basis.eigenvalues * t,
-            lambda t: (1 + 0.1 * basis.eigenvalues) * torch.sqrt(t),
-        ),
-    }
-
-
-NAMES = list(every_family((2, 3)))
+NAMES = [name for name in MILD if name not in ("vp_discrete", "pixelwise by hand")]
 
 
 def gaussian(process, shape=SHAPE):
@@ -47,12 +30,12 @@ def moments(process, prior, t):
     return law.mean, law.std
 
 
-# --- one step -------------------------------------------------------------------------------------------------------
+# --- one step -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_step_at_churn_1_draws_from_the_posterior(name):
-    process = every_family(SHAPE)[name]
+def test_a_step_at_eta_1_draws_from_the_posterior(name):
+    process = mild(name, SHAPE)
     u, denoised = torch.as_tensor(noise((2, *SHAPE), 1)), torch.as_tensor(image((2, *SHAPE), 2))
     for s, t in ((0.1, 0.15), (0.3, 0.9), (0.0, 0.4)):
         found = reverse.step(process, denoised, u, s, t, 1.0, torch.Generator().manual_seed(3))
@@ -60,13 +43,13 @@ def test_a_step_at_churn_1_draws_from_the_posterior(name):
         torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-10)
 
 
-@pytest.mark.parametrize("churn", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("eta", [0.0, 0.3, 1.0])
 @pytest.mark.parametrize("name", NAMES)
-def test_a_step_follows_the_formula(name, churn):
-    process = every_family(SHAPE)[name]
+def test_a_step_follows_the_formula(name, eta):
+    process = mild(name, SHAPE)
     u, denoised = torch.as_tensor(noise(SHAPE, 4)), torch.as_tensor(image(SHAPE, 5))
     s, t = 0.4, 0.7
-    found = reverse.step(process, denoised, u, s, t, churn, torch.Generator().manual_seed(6))
+    found = reverse.step(process, denoised, u, s, t, eta, torch.Generator().manual_seed(6))
     alpha_s, alpha_t, sigma_s, sigma_t = (
         process.signal(s),
         process.signal(t),
@@ -79,8 +62,8 @@ def test_a_step_follows_the_formula(name, churn):
     fresh = torch.randn(SHAPE, dtype=torch.float64, generator=torch.Generator().manual_seed(6))
     modes = (
         alpha_s * process.basis.analyse(denoised)
-        + torch.sqrt(sigma_s**2 - churn**2 * tilde**2) * direction
-        + churn * tilde * fresh
+        + torch.sqrt(sigma_s**2 - eta**2 * tilde**2) * direction
+        + eta * tilde * fresh
     )
     torch.testing.assert_close(found, process.basis.synthesise(modes), rtol=1e-9, atol=1e-9)
 
@@ -109,8 +92,8 @@ def test_without_noise_a_step_shows_the_estimate():
     )
 
 
-def test_heat_keeps_eight_digits_at_churn_1():
-    """σ_s² − σ̃² is a small difference of equal numbers for heat; the mean mode, that does not move, shows it."""
+def test_heat_keeps_eight_digits_at_eta_1():
+    """σ_s² − σ̃² is a small difference of equal numbers for heat; the mean mode shows it."""
     process = families.heat(SHAPE, 1.5, sigma=1e-4)
     u = torch.as_tensor(noise(SHAPE, 9))
     found = reverse.step(process, u * 0, u, 0.5, 0.5 + 1e-9, 1.0, torch.Generator().manual_seed(0))
@@ -118,16 +101,16 @@ def test_heat_keeps_eight_digits_at_churn_1():
 
 
 @pytest.mark.parametrize(
-    "churn, expected", [(1.0, (0.199, 0.408, 0.545)), (0.0, (0.242, 0.484, 0.575))]
+    "eta, expected", [(1.0, (0.199, 0.408, 0.545)), (0.0, (0.242, 0.484, 0.575))]
 )
-def test_what_the_plug_in_step_loses(churn, expected):
-    """Data of variance 0.6 under VP in 5, 20, 100 steps: numbers of theory N7, and the recursion of the variance by hand."""
+def test_what_the_plug_in_step_loses(eta, expected):
+    """Data of variance 0.6 under VP in 5, 20, 100 steps: theory N7, and the recursion by hand."""
     process = families.vp()
     D = GaussianPrior(torch.zeros(1, 1), math.sqrt(0.6), Pixels()).denoiser(process)
     for steps, number in zip((5, 20, 100), expected):
         times = torch.linspace(1, 0, steps + 1, dtype=torch.float64)
         gains, levels = affine(
-            lambda u, path: reverse.sample(process, D, u, times, churn, path=path), times
+            lambda u, path, times=times: reverse.sample(process, D, u, times, eta, path=path)
         )
         variance = float(
             process.marginal(torch.zeros(1, 1), 1.0).std ** 2 + 0.6 * process.signal(1.0) ** 2
@@ -137,8 +120,8 @@ def test_what_the_plug_in_step_loses(churn, expected):
         assert abs(variance - number) < 6e-4
 
 
-def affine(sampler, times):
-    """Gain and noise level of each step of a sampler of 1×1 images that is affine: from runs with noise 0 and noise 1."""
+def affine(sampler):
+    """Gain and noise level of each step of an affine sampler of 1×1 images: by noise 0 and 1."""
     real = reverse._noise
     try:
         reverse._noise = lambda modes, generator: torch.tensor(
@@ -153,13 +136,13 @@ def affine(sampler, times):
     return gains.tolist(), (noisy[1:] - low[1:] - gains * (noisy - low)[:-1]).tolist()
 
 
-# --- orders of convergence -------------------------------------------------------------------------------------------
+# --- orders of convergence ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("start", [0.6, 1.0])
 @pytest.mark.parametrize("name", NAMES)
 def test_flow_converges_with_order_2_to_the_exact_map(name, start):
-    process = every_family(SHAPE)[name]
+    process = mild(name, SHAPE)
     prior, end = gaussian(process), 0.15
     (m1, s1), (m0, s0) = moments(process, prior, start), moments(process, prior, end)
     u = torch.as_tensor(noise(SHAPE, 10))
@@ -177,10 +160,10 @@ def test_flow_converges_with_order_2_to_the_exact_map(name, start):
     assert 1.8 < math.log2(errors[-2] / errors[-1]) < 2.4, errors
 
 
-@pytest.mark.parametrize("churn", [0.0, 0.5, 1.0, 1.5])
+@pytest.mark.parametrize("eta", [0.0, 0.5, 1.0, 1.5])
 @pytest.mark.parametrize("name", ["vp", "sub_vp", "ve"])
-def test_sde_has_weak_order_1_for_every_churn(name, churn):
-    process = every_family(SHAPE)[name]
+def test_sde_has_weak_order_1_for_every_eta(name, eta):
+    process = mild(name, SHAPE)
     prior = GaussianPrior(torch.full((1, 1), 0.4), 0.7, Pixels())
     D, start, end = prior.denoiser(process), 0.7, 0.2
     (m1, s1), (m0, s0) = moments(process, prior, start), moments(process, prior, end)
@@ -188,16 +171,16 @@ def test_sde_has_weak_order_1_for_every_churn(name, churn):
     for steps in (100, 200, 400):
         times = torch.linspace(start, end, steps + 1, dtype=torch.float64)
         gains, levels = affine(
-            lambda u, path: reverse.sde(process, D, u, times, churn, path=path), times
+            lambda u, path, times=times: reverse.sde(process, D, u, times, eta, path=path)
         )
-        mean = reverse.sde(process, D, m1, times, 0.0) if churn == 0 else None
+        mean = reverse.sde(process, D, m1, times, 0.0) if eta == 0 else None
         variance = s1.item() ** 2
         for g, level in zip(gains, levels):
             variance = g**2 * variance + level**2
         errors.append(
             abs(variance - s0.item() ** 2) + (abs((mean - m0).item()) if mean is not None else 0)
         )
-        assert (max(np.abs(levels)) > 0) == (churn > 0)
+        assert (max(np.abs(levels)) > 0) == (eta > 0)
     assert errors[-1] < 0.03
     assert 0.85 < math.log2(errors[-2] / errors[-1]) < 1.15, errors
 
@@ -207,12 +190,12 @@ def test_sde_acts_mode_by_mode():
     prior, times = gaussian(process), torch.linspace(0.7, 0.2, 401, dtype=torch.float64)
     (m1, s1), (m0, s0) = moments(process, prior, 0.7), moments(process, prior, 0.2)
     u = torch.as_tensor(noise(SHAPE, 11))
-    found = reverse.sde(process, prior.denoiser(process), u, times, churn=0.0)
+    found = reverse.sde(process, prior.denoiser(process), u, times, eta=0.0)
     exact = m0 + process.basis.synthesise(s0 / s1 * process.basis.analyse(u - m1))
     torch.testing.assert_close(found, exact, rtol=0.02, atol=0.02)
 
 
-# --- whole samplers ---------------------------------------------------------------------------------------------------
+# --- whole samplers -------------------------------------------------------------------------------
 
 SAMPLERS = {
     "ancestral": lambda p, D, u, times, **k: reverse.sample(p, D, u, times, 1.0, **k),
@@ -262,7 +245,7 @@ def test_samplers_recover_a_mixture_in_wasserstein_distance(name, family, genera
 @pytest.mark.parametrize("name", SAMPLERS)
 @pytest.mark.parametrize("family", NAMES)
 def test_a_last_time_of_0_ends_with_the_estimate(name, family):
-    process = every_family(SHAPE)[family]
+    process = mild(family, SHAPE)
     D, u = gaussian(process).denoiser(process), torch.as_tensor(noise((2, *SHAPE), 12))
     times = [0.5, 0.45, 0.0]
     path = SAMPLERS[name](
@@ -320,7 +303,7 @@ def test_progress_is_a_bar_on_standard_error_and_changes_nothing(capsys):
         assert "2/2" in capsys.readouterr().err and torch.equal(loud, silent[name])
 
 
-# --- other implementations ---------------------------------------------------------------------------------------------
+# --- other implementations ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("eta", [0.0, 0.5, 1.0])
@@ -360,13 +343,13 @@ def test_steps_are_those_of_the_ddpm_scheduler_of_diffusers():
         torch.testing.assert_close(ours, theirs, rtol=2e-4, atol=2e-4)
 
 
-# --- inpainting ---------------------------------------------------------------------------------------------------------
+# --- inpainting -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("churn", [0.0, 1.0])
+@pytest.mark.parametrize("eta", [0.0, 1.0])
 @pytest.mark.parametrize("family", ["vp", "heat", "blurring"])
-def test_inpainting_keeps_the_known_pixels_exactly(family, churn):
-    process = every_family(SHAPE)[family]
+def test_inpainting_keeps_the_known_pixels_exactly(family, eta):
+    process = mild(family, SHAPE)
     known, mask = torch.as_tensor(image((2, *SHAPE), 21)), np.zeros(SHAPE, bool)
     mask[:, :2] = True
     times = torch.linspace(0.99, 0, 20, dtype=torch.float64)
@@ -376,7 +359,7 @@ def test_inpainting_keeps_the_known_pixels_exactly(family, churn):
         known,
         mask,
         times,
-        churn,
+        eta,
         torch.Generator().manual_seed(0),
     )
     assert found.shape == known.shape
@@ -402,7 +385,7 @@ def test_inpainting_does_not_look_behind_the_mask():
 
 
 def test_inpainting_finds_the_other_half_of_a_training_image():
-    """Where the known half fits one image of the training set only, its other half is the conditional mean."""
+    """Where the known half fits one training image only, its other half is the conditional mean."""
     process, data = families.vp(), torch.as_tensor(image((20, 4, 6), 23))
     mask = np.zeros((4, 6), bool)
     mask[:, :3] = True
@@ -418,7 +401,7 @@ def test_inpainting_finds_the_other_half_of_a_training_image():
     assert right.sum() >= 4  # by chance, one in twenty would be right
 
 
-# --- bad denoisers and times ---------------------------------------------------------------------------------------------
+# --- bad denoisers and times ----------------------------------------------------------------------
 
 BAD = {
     "NaN": lambda u, t: u * math.nan,
@@ -466,3 +449,195 @@ def test_no_score_without_noise(name):
             torch.as_tensor(noise(SHAPE)),
             [0.9, 0.5],
         )
+
+
+def test_every_image_may_have_a_mask_of_its_own():
+    process, known = families.vp(), torch.as_tensor(image((3, *SHAPE), 31))
+    masks = torch.as_tensor(noise((3, *SHAPE), 32)) > 0
+    D, times = gaussian(process).denoiser(process), [0.9, 0.5, 0.2, 0.0]
+    found = reverse.inpaint(process, D, known, masks, times, eta=0.0)
+    # noise drawn for one image is not that drawn for three: from t = 0.9 on, compare means of many
+    assert torch.equal(found[masks], known[masks]) and not torch.equal(found, known)
+    assert (found != known).flatten(1).sum(1).tolist() == (~masks).flatten(1).sum(1).tolist()
+    one = reverse.inpaint(process, D, known, masks[:1], times, eta=0.0)
+    assert torch.equal(one[:, masks[0]], known[:, masks[0]])
+    with pytest.raises(ValueError, match="mask"):
+        reverse.inpaint(process, D, known, masks & (torch.arange(3) > 0)[:, None, None], times)
+
+
+# --- networks -------------------------------------------------------------------------------------
+
+TARGETS = {  # what a network is trained to say of u_t = α u_0 + σ ε, in modes
+    "noise": lambda alpha, sigma, clean, fresh: fresh,
+    "velocity": lambda alpha, sigma, clean, fresh: alpha * fresh - sigma * clean,
+    "score": lambda alpha, sigma, clean, fresh: -fresh / sigma,
+    "image": lambda alpha, sigma, clean, fresh: clean,
+}
+
+
+@pytest.mark.parametrize("predicts", TARGETS)
+@pytest.mark.parametrize("name", [n for n in NAMES if n != "osmotic"])
+def test_a_network_that_is_right_becomes_a_denoiser_that_is_right(name, predicts):
+    process, t = mild(name, SHAPE), torch.tensor([0.3, 0.8], dtype=torch.float64)
+    clean, fresh = (torch.as_tensor(noise((2, *SHAPE), seed)) for seed in (33, 34))
+    basis, (alpha, sigma) = process.basis, (process.signal(t), process.noise(t))
+    straight = name == "flow_matching" and predicts == "velocity"  # there it is ε − u_0
+    levels = (1, 1) if straight else (alpha, sigma)
+    target = TARGETS[predicts](*levels, basis.analyse(clean), basis.analyse(fresh))
+    if predicts == "score":  # it is a gradient with respect to the image: Bᵀ, not B⁻¹
+        answer = basis.pull_back(target)
+    else:
+        answer = basis.synthesise(target)
+    u = basis.synthesise(alpha * basis.analyse(clean) + sigma * basis.analyse(fresh))
+    D = reverse.as_denoiser(lambda v, when: answer, process, predicts)
+    torch.testing.assert_close(D(u, t), clean, rtol=1e-9, atol=1e-9)
+
+
+def test_a_score_needs_an_orthonormal_basis():
+    with pytest.raises(ValueError, match="process has the basis"):
+        reverse.as_denoiser(lambda u, t: u, mild("osmotic", SHAPE), "score")
+
+
+def test_the_velocity_of_the_straight_path_is_noise_minus_image():
+    path, t = families.flow_matching(), torch.tensor([0.2, 1.0], dtype=torch.float64)
+    clean, fresh = (torch.as_tensor(noise((2, 1, *SHAPE), seed)) for seed in (35, 36))
+    u = path.sample(clean, t, torch.Generator().manual_seed(0))
+    when = t[:, None, None, None]
+    u = (1 - when) * clean + when * fresh
+    D = reverse.as_denoiser(lambda v, s: fresh - clean, path, "velocity")
+    torch.testing.assert_close(D(u, t), clean)
+    a, b = path.flow(t)  # and dU/dt = a U + b D is that velocity
+    torch.testing.assert_close(a[:, None] * u + b[:, None] * D(u, t), fresh - clean)
+
+
+def test_deterministic_steps_on_the_straight_path_are_the_euler_steps_of_diffusers():
+    scheduler = FlowMatchEulerDiscreteScheduler(num_train_timesteps=1000)
+    scheduler.set_timesteps(10)
+    path, start = families.flow_matching(), torch.as_tensor(noise((2, 1, *SHAPE), 37)).float()
+
+    def network(u, t):
+        return torch.tanh(u) - 0.5 * t.reshape(-1, 1, 1, 1)
+
+    theirs = start
+    for step in scheduler.timesteps:
+        velocity = network(theirs, (step / 1000).expand(2))
+        theirs = scheduler.step(velocity, step, theirs).prev_sample
+    D = reverse.as_denoiser(network, path, "velocity")
+    ours = reverse.sample(path, D, start, scheduler.sigmas, eta=0.0)
+    torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "kind, predicts", [("epsilon", "noise"), ("v_prediction", "velocity"), ("sample", "image")]
+)
+def test_networks_of_diffusers_sample_as_they_do_there(kind, predicts):
+    scheduler = DDIMScheduler(
+        1000,
+        beta_schedule="linear",
+        clip_sample=False,
+        prediction_type=kind,
+        set_alpha_to_one=True,
+        timestep_spacing="trailing",
+    )
+    scheduler.set_timesteps(20)
+    process = families.vp_discrete(alphas_cumprod=scheduler.alphas_cumprod.double())
+    asked = []
+
+    class Network(torch.nn.Module):
+        def forward(self, u, index):
+            asked.append(index)
+            scale = 0.3 + index.reshape(-1, 1, 1, 1) / 2000
+            return type("Output", (), {"sample": scale * torch.tanh(u)})()
+
+    network, start = Network(), torch.as_tensor(noise((2, 1, *SHAPE), 38)).float()
+    theirs = start
+    for index in scheduler.timesteps:
+        predicted = network(theirs, index.expand(2)).sample
+        theirs = scheduler.step(predicted, index, theirs, eta=0.0).prev_sample
+    expected, asked[:] = [i.tolist() for i in asked], []
+    D = reverse.as_denoiser(network, process, predicts, steps=1000)
+    times = torch.cat([(scheduler.timesteps + 1) / 1000, torch.zeros(1)])
+    ours = reverse.sample(process, D, start, times, eta=0.0)
+    assert [i.tolist() for i in asked] == expected and asked[0].dtype == torch.int64
+    torch.testing.assert_close(ours, theirs, rtol=2e-3, atol=2e-3)  # their α are float32
+
+
+@pytest.mark.parametrize("steps", [1, 7, 1000])
+def test_levels_are_counted_as_networks_count_them(steps):
+    found = []
+    D = reverse.as_denoiser(lambda u, i: found.append(i) or u, families.vp(), "image", steps)
+    for level in range(steps + 1):
+        D(torch.zeros(1, 2, 2), torch.tensor(level / steps, dtype=torch.float32))
+    assert torch.cat(found).tolist() == [0, *range(steps)]
+
+
+def test_a_network_gets_one_time_for_each_image():
+    seen = {}
+
+    def network(u, t):
+        seen["t"] = t
+        return u
+
+    D = reverse.as_denoiser(network, families.vp(), "image")
+    for shape, t, expected in [
+        ((3, 1, 2, 2), 0.5, [0.5] * 3),
+        ((3, 2, 2), torch.tensor([0.1, 0.2, 0.3]), [0.1, 0.2, 0.3]),
+        ((2, 2), torch.tensor([0.1, 0.2]), [0.1, 0.2]),  # one image at two times
+        ((2, 2), 0.25, 0.25),
+    ]:
+        u = torch.zeros(shape, dtype=torch.float32)
+        assert D(u, t).shape[-2:] == (2, 2) and seen["t"].dtype == torch.float32
+        np.testing.assert_allclose(seen["t"].tolist(), expected, rtol=1e-6)
+
+
+# --- gradients, memory, blocks --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["sample", "sde", "flow", "inpaint"])
+def test_samplers_record_no_gradients_and_denoisers_may(name):
+    process, weight = families.vp(), torch.tensor(0.5, requires_grad=True)
+    slopes = []
+
+    def guided(u, _t):
+        estimate = weight * u
+        assert not estimate.requires_grad
+        with torch.enable_grad():
+            v = u.detach().requires_grad_()
+            slopes.append(torch.autograd.grad((weight * v**2).sum(), v)[0])
+            return weight * u + 0 * slopes[-1]  # with a graph, which ends here
+
+    u = torch.as_tensor(image((2, *SHAPE), 39)).requires_grad_()
+    times = [0.9, 0.8, 0.7] if name != "inpaint" else [0.9, 0.5, 0.0]
+    more = (np.eye(*SHAPE, dtype=bool),) if name == "inpaint" else ()
+    found = getattr(reverse, name)(process, guided, u, *more, times)
+    assert not found.requires_grad and found.numpy().shape == u.shape and len(slopes) >= 2
+
+
+def test_a_step_is_differentiable():
+    process, u = families.vp(), torch.as_tensor(image(SHAPE, 40)).requires_grad_()
+    denoised = torch.as_tensor(image(SHAPE, 41)).requires_grad_()
+    draw = torch.Generator().manual_seed(0)
+    reverse.step(process, denoised, u, 0.4, 0.6, 1.0, draw).sum().backward()
+    law = process.posterior(denoised, u, 0.4, 0.6)  # η = 1: the mean is linear in both
+    for leaf in (u, denoised):
+        (slope,) = torch.autograd.grad(law.mean.sum(), leaf, retain_graph=True)
+        torch.testing.assert_close(leaf.grad, slope)
+
+
+@pytest.mark.parametrize("name", ["vp", "heat", "osmotic"])
+def test_blocks_of_coefficients_change_nothing(name, monkeypatch):
+    process = mild(name, SHAPE)
+    u, times = torch.as_tensor(image((2, *SHAPE), 42)), torch.linspace(0.9, 0.1, 12).double()
+    D = gaussian(process).denoiser(process)
+
+    def all_of_it():
+        draw = torch.Generator().manual_seed(0)
+        yield from (reverse.sample(process, D, u, times, generator=draw, path=True),)
+        yield from (reverse.flow(process, D, u, times), process.path(u, times.flip(0), draw))
+        yield reverse.sde(process, D, u, times, generator=draw)
+
+    expected = list(all_of_it())
+    for together in (1, 5 * 8 * 10 * 12):  # a step at a time, and five
+        monkeypatch.setattr(_coefficients, "TOGETHER", together)
+        for one, two in zip(all_of_it(), expected):
+            torch.testing.assert_close(one, two, rtol=1e-12, atol=1e-12)

@@ -1,4 +1,4 @@
-"""Bayes' rule for diffusion processes: dense algebra, quadrature and brute force against the library, one test per claim."""
+"""Bayes' rule for diffusion processes: dense algebra, quadrature, brute force, claim by claim."""
 
 import math
 
@@ -7,7 +7,9 @@ import pytest
 import scipy.optimize
 import scipy.stats
 import torch
-from reference import image, noise, positive
+from catalogue import mild
+from matrices import covariance, gain_and_covariance, matrix, units
+from reference import image, noise
 
 from dpss import families, images, reverse
 from dpss.bases import Cosines, Pixels
@@ -17,56 +19,32 @@ SHAPE = (2, 3)
 N = SHAPE[0] * SHAPE[1]
 
 
-def every_family():
-    return {
-        "vp": families.vp(),
-        "sub_vp": families.sub_vp(),
-        "ve": families.ve(0.1, 5.0),
-        "heat": families.heat(SHAPE, 1.5, sigma=0.3),
-        "blurring": families.blurring(SHAPE, 1.5),
-        "osmotic": families.osmotic(positive(SHAPE, 4, 5.0), 1.0, 0.3),
-    }
-
-
-NAMES = list(every_family())
-
-
-def dense(process, t):
-    """Gain matrix and noise covariance of U_t given U_0, in pixels, and B⁻¹."""
-    unit = torch.eye(N, dtype=torch.float64).reshape(N, *SHAPE)
-    inverse = process.basis.synthesise(unit).reshape(N, N).T.numpy()
-    alpha, sigma = (
-        np.broadcast_to(c.numpy(), SHAPE).ravel() for c in (process.signal(t), process.noise(t))
-    )
-    return (
-        inverse @ np.diag(alpha) @ np.linalg.inv(inverse),
-        inverse @ np.diag(sigma**2) @ inverse.T,
-        inverse,
-    )
+NAMES = ("vp", "sub_vp", "ve", "heat", "blurring", "osmotic")
 
 
 def tensor(array):
     return torch.as_tensor(np.asarray(array, dtype=np.float64))
 
 
-# --- D1
+# --- D1 -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_one_step_back_given_both_ends_and_the_chain_read_backwards(name):
     """Conditioning of the joint Gaussian of (U_r, U_s, U_t), full matrices in pixels."""
-    process, (r, s, t) = every_family()[name], (0.15, 0.35, 0.7)
+    process, (r, s, t) = mild(name, SHAPE), (0.15, 0.35, 0.7)
     u0, ut = image(SHAPE, 1), noise(SHAPE, 2)
-    (Gr, Sr, _), (Gs, Ss, inverse), (Gt, St, _) = (dense(process, x) for x in (r, s, t))
+    (Gr, Sr), (Gs, Ss), (Gt, St) = (gain_and_covariance(process, x, SHAPE) for x in (r, s, t))
     step, early = Gt @ np.linalg.inv(Gs), Gs @ np.linalg.inv(Gr)  # gains of the forward chain
     across = Ss @ step.T  # Cov(U_s, U_t | u_0)
     mean = Gs @ u0.ravel() + across @ np.linalg.solve(St, ut.ravel() - Gt @ u0.ravel())
-    covariance = Ss - across @ np.linalg.solve(St, across.T)
     law = process.posterior(u0, ut, s, t)
     np.testing.assert_allclose(law.mean.numpy().ravel(), mean, rtol=1e-7, atol=1e-8)
-    spread = np.broadcast_to(law.std.numpy(), SHAPE).ravel()
     np.testing.assert_allclose(
-        inverse @ np.diag(spread**2) @ inverse.T, covariance, rtol=1e-6, atol=1e-8
+        covariance(process.basis, law.std, SHAPE),
+        Ss - across @ np.linalg.solve(St, across.T),
+        rtol=1e-6,
+        atol=1e-8,
     )
     # backwards Markov: given U_s, nothing of U_t helps to predict U_r (data of covariance C)
     C = np.cov(noise((N, 40), 3))
@@ -97,14 +75,15 @@ def test_a_path_has_the_law_of_the_step_back(generator):
     assert z.std() > 1.05 or z.std() < 0.95
 
 
-# --- D2
+# --- D2 -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_tweedie_first_and_second_order_by_finite_differences(name):
     """log p_t of five images by a sum of dense Gaussians, differentiated by central differences."""
-    process, t, data = every_family()[name], 0.55, image((5, *SHAPE), 6)
-    G, S, inverse = dense(process, t)
+    process, t, data = mild(name, SHAPE), 0.55, image((5, *SHAPE), 6)
+    G, S = gain_and_covariance(process, t, SHAPE)
+    inverse = matrix(process.basis.synthesise(units(SHAPE)))
     B = np.linalg.inv(inverse)
 
     def log_p(u):
@@ -129,8 +108,8 @@ def test_tweedie_first_and_second_order_by_finite_differences(name):
     fit = np.array([scipy.stats.multivariate_normal(G @ x.ravel(), S).logpdf(u) for x in data])
     weight = np.exp(fit - np.logaddexp.reduce(fit))
     modes = data.reshape(5, N) @ B.T
-    covariance = (modes - weight @ modes).T @ (weight[:, None] * (modes - weight @ modes))
-    assert np.abs(covariance).max() > 1e-3
+    spread = (modes - weight @ modes).T @ (weight[:, None] * (modes - weight @ modes))
+    assert np.abs(spread).max() > 1e-3
     columns = [inverse @ (h * e / np.abs(inverse @ e).max()) for e in np.eye(N)]
     sizes = [h / np.abs(inverse @ e).max() for e in np.eye(N)]
     jacobian = np.stack(
@@ -145,12 +124,12 @@ def test_tweedie_first_and_second_order_by_finite_differences(name):
         1,
     )
     np.testing.assert_allclose(
-        jacobian * sigma**2 / alpha, covariance, rtol=1e-4, atol=1e-4 * np.abs(covariance).max()
+        jacobian * sigma**2 / alpha, spread, rtol=1e-4, atol=1e-4 * np.abs(spread).max()
     )
 
 
 def test_tweedie_needs_gaussian_noise():
-    """Uniform noise on [−1, 1] added to a standard normal pixel: E[U_0|u] is not u + Var(noise) (log p)'."""
+    """Uniform noise on a standard normal pixel: E[U_0|u] is not u + Var(noise) (log p)'."""
     u, x = 1.0, np.linspace(0.0, 2.0, 20001)  # U_0 lies in [u − 1, u + 1]
     mean = np.trapezoid(x * scipy.stats.norm.pdf(x), x) / np.trapezoid(scipy.stats.norm.pdf(x), x)
     slope = (scipy.stats.norm.pdf(2.0) - scipy.stats.norm.pdf(0.0)) / (
@@ -159,7 +138,7 @@ def test_tweedie_needs_gaussian_noise():
     assert abs(mean - (u + slope / 3)) > 0.02
 
 
-# --- D3
+# --- D3 -------------------------------------------------------------------------------------------
 
 
 def lumps():
@@ -167,7 +146,7 @@ def lumps():
 
 
 def test_least_squares_finds_the_denoiser(generator):
-    """Regression on step functions of the state: the best of them is the mean of the clean values in each bin."""
+    """Regression on step functions of the state: the best is the mean of clean values in a bin."""
     process, t = families.vp(), 0.15
     clean = lumps().sample(400_000, generator)
     noisy = process.sample(clean, t, generator)
@@ -206,17 +185,17 @@ def test_the_best_line_per_mode_is_the_wiener_filter_of_the_clothes():
         assert error(basis.synthesise(filtered) + clothes.mean(0)) > 1.005 * best
 
 
-# --- D4
+# --- D4 -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_wiener_filter_and_gaussian_step_back(name):
     """Dense conditioning in pixels: mean of U_0, and mean and covariance of U_s, given U_t."""
-    process, (s, t) = every_family()[name], (0.3, 0.65)
+    process, (s, t) = mild(name, SHAPE), (0.3, 0.65)
     m, std, u = image(SHAPE, 8), 0.4 + image(SHAPE, 9) ** 2, noise(SHAPE, 10)
     prior = GaussianPrior(m, std, process.basis)
-    (Gs, Ss, inverse), (Gt, St, _) = dense(process, s), dense(process, t)
-    C = inverse @ np.diag(std.ravel() ** 2) @ inverse.T
+    (Gs, Ss), (Gt, St) = (gain_and_covariance(process, x, SHAPE) for x in (s, t))
+    C = covariance(process.basis, std, SHAPE)
     Vs, Vt, step = Gs @ C @ Gs.T + Ss, Gt @ C @ Gt.T + St, Gt @ np.linalg.inv(Gs)
     gap = np.linalg.solve(Vt, u.ravel() - Gt @ m.ravel())
     found = prior.denoiser(process)(tensor(u), t).numpy().ravel()
@@ -225,10 +204,9 @@ def test_wiener_filter_and_gaussian_step_back(name):
     np.testing.assert_allclose(
         law.mean.numpy().ravel(), Gs @ m.ravel() + Vs @ step.T @ gap, rtol=1e-6, atol=1e-7
     )
-    spread = np.broadcast_to(law.std.numpy(), SHAPE).ravel()
     expected = Vs - Vs @ step.T @ np.linalg.solve(Vt, step @ Vs)
     np.testing.assert_allclose(
-        inverse @ np.diag(spread**2) @ inverse.T, expected, rtol=1e-6, atol=1e-8
+        covariance(process.basis, law.std, SHAPE), expected, rtol=1e-6, atol=1e-8
     )
 
 
@@ -248,7 +226,7 @@ def test_wiener_is_not_the_best_for_black_or_white():
     assert errors[1] - errors[0] > 0.09
 
 
-# --- D5
+# --- D5 -------------------------------------------------------------------------------------------
 
 
 def test_responsibilities_weigh_filters_and_covariances():
@@ -259,10 +237,10 @@ def test_responsibilities_weigh_filters_and_covariances():
         np.array([0.2, 0.5, 0.3]),
     )
     u = noise(SHAPE, 13) * 0.8
-    G, S, inverse = dense(process, t)
+    G, S = gain_and_covariance(process, t, SHAPE)
     logs, D, posterior = [], [], []
     for m, std, w in zip(means, stds, weights):
-        C = inverse @ np.diag(std.ravel() ** 2) @ inverse.T
+        C = covariance(basis, std, SHAPE)
         V = G @ C @ G.T + S
         logs.append(
             math.log(w) + scipy.stats.multivariate_normal(G @ m.ravel(), V).logpdf(u.ravel())
@@ -274,17 +252,17 @@ def test_responsibilities_weigh_filters_and_covariances():
     mixture = Mixture(weights, tensor(means), tensor(stds), basis)
     found = mixture.denoiser(process)(tensor(u), t).numpy().ravel()
     np.testing.assert_allclose(found, r @ D, rtol=1e-8, atol=1e-9)
-    covariance = sum(x * (P + np.outer(d - r @ D, d - r @ D)) for x, P, d in zip(r, posterior, D))
+    expected = sum(x * (P + np.outer(d - r @ D, d - r @ D)) for x, P, d in zip(r, posterior, D))
     # the same from the Jacobian of the denoiser, by D2: Cov = J G⁻¹… in pixels J S G⁻ᵀ
     jacobian = torch.autograd.functional.jacobian(
         lambda x: mixture.denoiser(process)(x.reshape(SHAPE), t).flatten(), tensor(u.ravel())
     )
     np.testing.assert_allclose(
-        jacobian.numpy() @ S @ np.linalg.inv(G).T, covariance, rtol=1e-6, atol=1e-8
+        jacobian.numpy() @ S @ np.linalg.inv(G).T, expected, rtol=1e-6, atol=1e-8
     )
 
 
-# --- D6
+# --- D6 -------------------------------------------------------------------------------------------
 
 
 def garments(n):
@@ -292,7 +270,7 @@ def garments(n):
 
 
 def test_a_perfect_score_of_a_training_set_returns_it():
-    """Samples of every start are training images; the transport cost of denoised states obeys the bound."""
+    """Samples of every start are training images; the cost of denoised states obeys the bound."""
     training, process = garments(120), families.vp()
     D, generator = Empirical(training).denoiser(process), torch.Generator().manual_seed(2)
     times = torch.linspace(1, 0, 41, dtype=torch.float64)
@@ -300,8 +278,8 @@ def test_a_perfect_score_of_a_training_set_returns_it():
         torch.randn(12, 28, 28, generator=generator, dtype=torch.float64),
         torch.full((2, 28, 28), 4.0).double(),
     ):
-        for churn in (0.0, 1.0):
-            found = reverse.sample(process, D, start, times, churn, generator)
+        for eta in (0.0, 1.0):
+            found = reverse.sample(process, D, start, times, eta, generator)
             gap = (found[:, None] - training).abs().amax((2, 3)).min(1).values
             assert gap.max() < 1e-6
     other = Mixture(torch.ones(120), training, 0.3, Pixels()).denoiser(
@@ -316,7 +294,8 @@ def test_a_perfect_score_of_a_training_set_returns_it():
         generator,
     )
     assert (found[:, None] - training).square().sum((2, 3)).min() > 4
-    # W_2 between what D returns and the training set, by optimal assignment: at most the error, at most Nσ²/α²
+    # W_2 between what D returns and the training set, by optimal assignment:
+    # at most the error, at most Nσ²/α²
     costs = []
     for s in (0.3, 0.42, 0.6):
         state = process.sample(training, s, generator)
@@ -335,11 +314,13 @@ def test_the_memory_tends_to_the_nearest_image_and_to_the_mean():
     training, x = garments(60), garments(61)[60]
     for process in (families.vp(), families.ve(0.01, 5e4), families.sub_vp()):
         D, fresh = Empirical(training).denoiser(process), torch.as_tensor(noise((28, 28), 14))
-        at = lambda t: D(process.signal(t) * x + process.noise(t) * fresh, t)
+        early, middle, late = (
+            D(process.signal(t) * x + process.noise(t) * fresh, t) for t in (0.01, 0.5, 1.0)
+        )
         nearest = training[(training - x).square().sum((1, 2)).argmin()]
-        torch.testing.assert_close(at(0.01), nearest, rtol=0, atol=1e-9)
-        assert (at(1.0) - training.mean(0)).abs().max() < 0.2
-        assert (at(0.5) - training.mean(0)).abs().max() > 0.2
+        torch.testing.assert_close(early, nearest, rtol=0, atol=1e-9)
+        assert (late - training.mean(0)).abs().max() < 0.2
+        assert (middle - training.mean(0)).abs().max() > 0.2
     # the weight of an image bounds the distance from it
     process, t = families.vp(), 0.5
     states = process.sample(training, t, torch.Generator().manual_seed(3))
@@ -378,11 +359,11 @@ def test_on_unseen_garments_a_memory_loses_to_wiener_at_low_noise_and_wins_at_hi
     assert errors["memory", 0.6] < 0.9 * errors["wiener", 0.6]
 
 
-# --- N7
+# --- N7 -------------------------------------------------------------------------------------------
 
 
 def test_what_the_plug_in_step_loses_of_the_exact_reverse_variance():
-    """Exact law of U_s given U_t on a grid, by Bayes' rule between s and t alone, against the step of the library."""
+    """Exact law of U_s given U_t on a grid, by Bayes' rule between s and t, against the step."""
     process, s, t, state = families.vp(), 0.08, 0.16, -0.15
     x = np.linspace(-3, 3, 6001)
     alpha_s, sigma_s, alpha_t, sigma_t = (
@@ -410,14 +391,14 @@ def test_what_the_plug_in_step_loses_of_the_exact_reverse_variance():
 
 
 def test_variance_of_gaussian_data_after_a_sampler():
-    """Data of variance 0.6: numbers of the page, by runs of the sampler; and what is lost shrinks with the steps."""
+    """Data of variance 0.6: numbers of the page, by runs; what is lost shrinks with the steps."""
     process, prior = families.vp(), GaussianPrior(torch.zeros(1, 1), math.sqrt(0.6), Pixels())
     generator = torch.Generator().manual_seed(6)
     start = process.sample(prior.sample(60_000, generator), 1.0, generator)
-    for churn, expected in ((1.0, (0.199, 0.408, 0.545)), (0.0, (0.242, 0.484, 0.575))):
+    for eta, expected in ((1.0, (0.199, 0.408, 0.545)), (0.0, (0.242, 0.484, 0.575))):
         downs = [torch.linspace(1, 0, m + 1, dtype=torch.float64) for m in (5, 20, 100)]
         found = [
-            reverse.sample(process, prior.denoiser(process), start, down, churn, generator)
+            reverse.sample(process, prior.denoiser(process), start, down, eta, generator)
             .var()
             .item()
             for down in downs
@@ -426,11 +407,11 @@ def test_variance_of_gaussian_data_after_a_sampler():
         assert found[0] < found[1] < found[2] < 0.6
 
 
-# --- N2
+# --- N2 -------------------------------------------------------------------------------------------
 
 
 def test_information_is_lost_at_the_rate_of_the_least_error():
-    """A mode-wise process with two modes of different SNR and two point masses: quadrature in the plane."""
+    """A process with two modes of different SNR and two point masses: quadrature in the plane."""
     process, points = families.blurring((1, 2), 2.0), np.array([[0.9, -0.4], [-0.5, 0.7]])
     axis = np.linspace(-6, 6, 301)
     cell = (axis[1] - axis[0]) ** 2
@@ -440,7 +421,7 @@ def test_information_is_lost_at_the_rate_of_the_least_error():
 
     def both(t):
         p = data.log_density(process, grid, t).exp().numpy()
-        G, S, _ = dense_of(process, t)
+        G, S = gain_and_covariance(process, t, (1, 2))
         information = 0.0
         for x in points:
             kernel = scipy.stats.multivariate_normal(G @ x, S).pdf(grid.reshape(-1, 2).numpy())
@@ -454,19 +435,6 @@ def test_information_is_lost_at_the_rate_of_the_least_error():
         D = modes(data.denoiser(process)(grid, t)).numpy()
         second = (modes(tensor(points[:, None])) ** 2).mean(0).numpy()
         return information, second - (p[:, None] * D**2).sum(0) * cell  # E Var = E X² − E D²
-
-    def dense_of(process, t):
-        unit = torch.eye(2, dtype=torch.float64).reshape(2, 1, 2)
-        inverse = process.basis.synthesise(unit).reshape(2, 2).T.numpy()
-        alpha, sigma = (
-            np.broadcast_to(c.numpy(), (1, 2)).ravel()
-            for c in (process.signal(t), process.noise(t))
-        )
-        return (
-            inverse @ np.diag(alpha) @ inverse.T,
-            inverse @ np.diag(sigma**2) @ inverse.T,
-            inverse,
-        )
 
     h = 1e-3
     for t in (0.4, 0.5, 0.6):

@@ -1,7 +1,7 @@
 """The forward scale-space: claims F1 to F6, N1, N3, N4 by other means than on the page.
 
-The schedules are written anew in NumPy; laws are finite sets of points, mixtures or histograms, and never the library's own priors
-where the statement is about laws in general.
+The schedules are written anew in NumPy; laws are finite sets of points, mixtures or histograms, and
+never the library's own priors where the statement is about laws in general.
 """
 
 import math
@@ -9,60 +9,22 @@ import math
 import numpy as np
 import pytest
 import torch
-from reference import cosine_matrix, eigenvalues, image
+from catalogue import default
+from reference import bell, blur_time, cosine_matrix, eigenvalues, image, schedule, slope
 
 import dpss
 from dpss import measures
 from dpss.certificate import certify
 
-SHAPE, BLUR = (3, 4), 1.5  # default blur: half the shorter side
-T_MAX = 2.0
+SHAPE = (3, 4)
 NAMES = ("vp", "sub_vp", "ve", "heat", "blurring", "gaussian_scale_space")
 NOISY = NAMES[:5]
 BLURS = ("heat", "blurring", "gaussian_scale_space")
 
 
-def family(name, shape=SHAPE):
-    return {
-        "vp": dpss.vp,
-        "sub_vp": dpss.sub_vp,
-        "ve": dpss.ve,
-        "heat": lambda: dpss.heat(shape),
-        "blurring": lambda: dpss.blurring(shape),
-        "gaussian_scale_space": lambda: dpss.gaussian_scale_space(shape, T_MAX),
-    }[name]()
-
-
-def schedule(name, t, shape=SHAPE):
-    """α and σ per mode, NumPy (H, W), for t > 0."""
-    lam, b = eigenvalues(*shape), 0.1 * t + 9.95 * t * t
-    tau = 0.5 * (min(shape) / 2 * math.sin(math.pi * t / 2) ** 2) ** 2
-    a, s = math.cos(math.pi * t / 2), math.sin(math.pi * t / 2)
-    alpha, sigma = {
-        "vp": (math.exp(-b / 2), math.sqrt(1 - math.exp(-b))),
-        "sub_vp": (math.exp(-b / 2), 1 - math.exp(-b)),
-        "ve": (1.0, 0.01 * math.sqrt(5000.0 ** (2 * t) - 1)),
-        "heat": (np.exp(-lam * tau), 0.01),
-        "blurring": (a * (0.999 * np.exp(-lam * tau) + 0.001), s),
-        "gaussian_scale_space": (np.exp(-lam * t * T_MAX), 0.0),
-    }[name]
-    return np.broadcast_to(alpha, shape), np.broadcast_to(sigma, shape)
-
-
-def bell(u, mean, var):
-    return np.exp(-((u - mean) ** 2) / (2 * var)) / np.sqrt(2 * np.pi * var)
-
-
-def slope(function, t, h=1e-5):
-    """Fourth-order difference quotient: its error is far below the tolerances used here."""
-    return (
-        8 * (function(t + h) - function(t - h)) - (function(t + 2 * h) - function(t - 2 * h))
-    ) / (12 * h)
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_laws_start_at_the_data_and_heat_jumps(name, generator):
-    process, u = family(name), torch.as_tensor(image((200, *SHAPE), 1))
+    process, u = default(name, SHAPE), torch.as_tensor(image((200, *SHAPE), 1))
     torch.testing.assert_close(process.sample(u, 0.0, generator=generator), u, rtol=0, atol=1e-13)
     for t in (1e-4, 1e-6, 1e-8):
         gap = (process.sample(u, t, generator=generator) - u).square().mean().sqrt().item()
@@ -76,11 +38,11 @@ def test_laws_start_at_the_data_and_heat_jumps(name, generator):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_chains_of_any_steps_have_the_same_joint_law_at_two_times(name, generator):
-    process, (r, t) = family(name), (0.15, 0.6)
+    process, (r, t) = default(name, SHAPE), (0.15, 0.6)
     B = cosine_matrix(*SHAPE) if name in BLURS else np.eye(12)
     u = torch.as_tensor(image(SHAPE, 2))
     (alpha_r, sigma_r), (alpha_t, sigma_t) = (
-        [x.ravel() for x in schedule(name, s)] for s in (r, t)
+        [x.ravel() for x in schedule(name, s, SHAPE)] for s in (r, t)
     )
     gain = alpha_t / alpha_r
     for between in ([], [0.4], [0.2, 0.21, 0.5]):
@@ -119,15 +81,20 @@ def test_conditional_entropy_of_the_families_and_of_a_legal_process_that_loses_i
     times = np.linspace(0.02, 0.98, 60)
     for name in NOISY:
         ours = np.array(
-            [np.log(schedule(name, t)[1]).sum() + 6 * math.log(2 * math.pi * math.e) for t in times]
+            [
+                np.log(schedule(name, t, SHAPE)[1]).sum() + 6 * math.log(2 * math.pi * math.e)
+                for t in times
+            ]
         )
-        theirs = measures.conditional_entropy(family(name), torch.as_tensor(times), SHAPE).numpy()
+        theirs = measures.conditional_entropy(
+            default(name, SHAPE), torch.as_tensor(times), SHAPE
+        ).numpy()
         np.testing.assert_allclose(theirs, ours, rtol=1e-9, atol=1e-9)
         rises = np.diff(theirs)
         assert (np.abs(rises) < 1e-9).all() if name == "heat" else (rises > 0).all()
         row = next(
             row
-            for row in certify(family(name), SHAPE).rows
+            for row in certify(default(name, SHAPE), SHAPE).rows
             if row.property == "conditional entropy"
         )
         assert row.holds
@@ -148,12 +115,12 @@ def test_conditional_entropy_of_the_families_and_of_a_legal_process_that_loses_i
 
 @pytest.mark.parametrize("name", NOISY)
 def test_mutual_information_never_rises_and_is_bounded_by_log_n(name):
-    """Three values in the highest mode, by quadrature; and Gaussian data, by the mean of a log-likelihood ratio."""
+    """Three values in the highest mode, by quadrature; Gaussian data, by a mean of log ratios."""
     values, shares, mode = np.array([-0.9, 0.2, 1.0]), np.array([0.2, 0.5, 0.3]), (2, 3)
     z, cell = np.linspace(-10, 10, 4001, retstep=True)
     found = []
     for t in np.linspace(0.03, 0.97, 25):
-        alpha, sigma = (x[mode] for x in schedule(name, t))
+        alpha, sigma = (x[mode] for x in schedule(name, t, SHAPE))
         total = 0.0
         for value, share in zip(values, shares):
             u = alpha * value + sigma * z
@@ -164,7 +131,7 @@ def test_mutual_information_never_rises_and_is_bounded_by_log_n(name):
     assert (np.diff(found) < 1e-9).all() and found[0] <= -(
         shares * np.log(shares)
     ).sum() + 1e-9 <= math.log(3)
-    process, std = family(name), torch.as_tensor(np.linspace(0.2, 1.0, 12).reshape(SHAPE))
+    process, std = default(name, SHAPE), torch.as_tensor(np.linspace(0.2, 1.0, 12).reshape(SHAPE))
     prior = dpss.GaussianPrior(torch.zeros(SHAPE), std, process.basis)
     draw = torch.Generator().manual_seed(5)
     start = process.basis.synthesise(
@@ -210,7 +177,7 @@ def test_no_f_divergence_rises_under_any_kernel(name):
     # the transitions of the families, as histograms of one mode; strict where noise is added
     u = np.linspace(-6, 6, 241)
     for family_name in NOISY:
-        kernel = family(family_name).kernel(0.2, 0.45)
+        kernel = default(family_name, SHAPE).kernel(0.2, 0.45)
         gain, std = (np.broadcast_to(x, SHAPE)[1, 1] for x in (kernel.gain, kernel.std))
         K = np.exp(-0.5 * ((u - gain * u[:, None]) / max(std, 0.05)) ** 2)
         K /= K.sum(1, keepdims=True)
@@ -231,7 +198,7 @@ def test_divergence_from_noise_of_pure_noise():
         "blurring": (15.57, 0.315),
     }
     for name in NAMES:
-        process = family(name, (8, 8))
+        process = default(name, (8, 8))
         row = next(row for row in certify(process, (8, 8)).rows if row.property == "kl to normal")
         assert row.holds == (name == "vp")
         times = np.linspace(0.0025, 1, 400)
@@ -259,7 +226,7 @@ def test_entropy_of_the_law_rises_and_falls_as_stated():
     times = torch.linspace(0.01, 0.99, 99, dtype=torch.float64)
 
     def entropy(name, v, shape=(8, 8)):
-        process = family(name, shape)
+        process = default(name, shape)
         prior = dpss.GaussianPrior(torch.zeros(shape), math.sqrt(v), process.basis)
         return prior.marginal(process, times).entropy().numpy()
 
@@ -275,7 +242,7 @@ def test_entropy_of_the_law_rises_and_falls_as_stated():
     assert course.min() == pytest.approx(-36.2, abs=0.05) and times[
         course.argmin()
     ] == pytest.approx(0.32, abs=0.01)
-    # VP and data that are neither bounded nor Gaussian: exponential differences with variance 1.2 or 0.8
+    # VP and data neither bounded nor Gaussian: exponential differences with variance 1.2 or 0.8
     x, dx = np.linspace(-30, 30, 6001, retstep=True)
     u, du = np.linspace(-14, 14, 701, retstep=True)
     for variance in (1.2, 0.8):
@@ -287,13 +254,13 @@ def test_entropy_of_the_law_rises_and_falls_as_stated():
             course.append(-(p * np.log(p)).sum() * du - 0.5 * math.log(2 * math.pi * math.e))
         assert course[-1] / 0.01 == pytest.approx((variance - 1) / 2, rel=0.1)
         assert (np.diff(course)[-1] < 0) == (variance > 1)
-    # heat: two images that differ in a fine mode lose at most log 2, all of it; one image loses nothing
+    # heat: two images that differ in a fine mode lose at most log 2, all of it; one loses nothing
     z, cell = np.linspace(-12, 12, 6001, retstep=True)
     losses = []
     for t in (0.05, 0.2, 0.4, 0.7):
-        alpha, sigma = (c[2, 3] for c in schedule("heat", t))
+        alpha, sigma = (c[2, 3] for c in schedule("heat", t, SHAPE))
         centre = alpha * 0.5 / sigma
-        mixed = lambda y: 0.5 * bell(y, centre, 1) + 0.5 * bell(y, -centre, 1)
+        mixed = lambda y, centre=centre: 0.5 * bell(y, centre, 1) + 0.5 * bell(y, -centre, 1)
         y = np.concatenate([z + centre, z - centre]) if centre > 12 else z * (1 + centre / 12)
         width = cell if centre > 12 else cell * (1 + centre / 12)
         losses.append(
@@ -308,10 +275,11 @@ def test_entropy_of_the_law_rises_and_falls_as_stated():
 
 @pytest.mark.parametrize("name", NOISY)
 def test_symmetries_of_the_families_by_transition_densities(name):
-    """K(Rx, Ry) = K(x, y) for the densities of transitions between positive times, and the means for shifts."""
+    """K(Rx, Ry) = K(x, y) for the transition densities from positive times, means for shifts."""
     shape = (4, 4)
-    # a large blur would make the densities of heat's fine modes equal for all x; frozen modes have none
-    process, (s, t) = family(name, shape), (0.2, 0.35)
+    # a large blur would make the densities of heat's fine modes equal for all x;
+    # frozen modes have none
+    process, (s, t) = default(name, shape), (0.2, 0.35)
     x, y = (torch.as_tensor(image(shape, seed)) for seed in (4, 5))
     cosines, rng = dpss.Cosines(shape), np.random.default_rng(6)
     signs, order = torch.as_tensor(rng.choice([-1.0, 1.0], shape)), rng.permutation(16)
@@ -362,10 +330,10 @@ def test_steps_repeated_for_ever_find_the_unchanged_law():
 
     pairs = ((0.2, 0.4), (0.5, 0.9))
     for s, t in pairs:
-        np.testing.assert_allclose(limit(family("vp"), s, t), 1, rtol=1e-9)
-        np.testing.assert_allclose(limit(family("heat"), s, t), 1e-4, rtol=1e-7)
-        a, b = (schedule("vp", x)[0][0, 0] ** 2 for x in (s, t))
-        np.testing.assert_allclose(limit(family("sub_vp"), s, t), 1 - a * b, rtol=1e-9)
+        np.testing.assert_allclose(limit(default("vp", SHAPE), s, t), 1, rtol=1e-9)
+        np.testing.assert_allclose(limit(default("heat", SHAPE), s, t), 1e-4, rtol=1e-7)
+        a, b = (schedule("vp", x, SHAPE)[0][0, 0] ** 2 for x in (s, t))
+        np.testing.assert_allclose(limit(default("sub_vp", SHAPE), s, t), 1 - a * b, rtol=1e-9)
     for blur, nats in (
         (20.0, 5197),
         (28.0, 37.81),
@@ -381,47 +349,49 @@ def test_steps_repeated_for_ever_find_the_unchanged_law():
         assert law.kl(dpss.Gaussian(torch.zeros(28, 28), 0.01, law.basis)).item() == pytest.approx(
             nats, rel=2e-3
         )
-    first, second = (limit(family("blurring"), s, t) for s, t in pairs)
+    first, second = (limit(default("blurring", SHAPE), s, t) for s, t in pairs)
     assert np.abs(first - second).max() > 0.05 and not np.allclose(first, 1, atol=0.01)
-    # where they end, given an image; and given Gaussian data: mean divergence = divergence of the mean law + information
+    # where they end, given an image; and given Gaussian data:
+    # mean divergence = divergence of the mean law + information
     u = torch.as_tensor(image(SHAPE, 9))
     for name in NOISY:
-        process, t = family(name), 0.6
-        alpha, sigma = schedule(name, t)
+        process, t = default(name, SHAPE), 0.6
+        alpha, sigma = schedule(name, t, SHAPE)
         std = np.linspace(0.3, 0.9, 12).reshape(SHAPE)
         m, v = (0.2, 0.7) if name != "ve" else (0.0, float(sigma[0, 0] ** 2))
         B = cosine_matrix(*SHAPE) if name in BLURS else np.eye(12)
-        given = lambda c: (
+        given_u, given_zero = (
             0.5 * ((alpha * c - m) ** 2 / v + sigma**2 / v - 1 - np.log(sigma**2 / v)).sum()
+            for c in ((B @ u.numpy().ravel()).reshape(SHAPE), 0.0)
         )
         end = dpss.Gaussian(
             torch.as_tensor((B.T @ np.full(12, m)).reshape(SHAPE)), math.sqrt(v), process.basis
         )
-        assert process.marginal(u, t).kl(end).item() == pytest.approx(
-            given((B @ u.numpy().ravel()).reshape(SHAPE)), rel=1e-9
-        )
+        assert process.marginal(u, t).kl(end).item() == pytest.approx(given_u, rel=1e-9)
         prior = dpss.GaussianPrior(torch.zeros(SHAPE), torch.as_tensor(std), process.basis)
         split = prior.marginal(process, t).kl(end) + measures.mutual_information(process, prior, t)
         assert split.item() == pytest.approx(
-            given(0.0) + 0.5 * (alpha**2 * std**2 / v).sum(), rel=1e-9
+            given_zero + 0.5 * (alpha**2 * std**2 / v).sum(), rel=1e-9
         )
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_weak_fokker_planck_equation_for_moments_of_any_data(name):
-    """h = cos and sin of ξ·c: the characteristic function of five points, for which everything is a finite sum."""
+    """h = cos and sin of ξ·c: the characteristic function of five points, a finite sum."""
     rng = np.random.default_rng(11)
     points, xi = rng.standard_normal((5, *SHAPE)), rng.standard_normal(SHAPE) / 3
 
     def characteristic(t, xi):
-        alpha, sigma = schedule(name, t)
+        alpha, sigma = schedule(name, t, SHAPE)
         return (np.exp(1j * (xi * alpha * points).sum((1, 2)))).mean() * np.exp(
             -0.5 * (xi**2 * sigma**2).sum()
         )
 
     for t in (0.2, 0.55):
-        f, g2 = (np.broadcast_to(x, SHAPE) for x in family(name).sde(t))
-        radial = slope(lambda x: characteristic(t, xi * np.exp(f * (x - t))), t)  # Σ f_k ξ_k ∂/∂ξ_k
+        f, g2 = (np.broadcast_to(x, SHAPE) for x in default(name, SHAPE).sde(t))
+        radial = slope(
+            lambda x, t=t, f=f: characteristic(t, xi * np.exp(f * (x - t))), t
+        )  # Σ f_k ξ_k ∂/∂ξ_k
         claimed = radial - 0.5 * (g2 * xi**2).sum() * characteristic(t, xi)
         assert abs(slope(lambda s: characteristic(s, xi), t) - claimed) < 1e-6 * (
             abs(claimed) + abs(radial)
@@ -435,7 +405,7 @@ def test_entropy_production_of_two_gaussians(name):
     c, d, m = rng.uniform(0.1, 2, SHAPE), rng.uniform(0.1, 2, SHAPE), rng.standard_normal(SHAPE)
 
     def parts(t):
-        alpha, sigma = schedule(name, t)
+        alpha, sigma = schedule(name, t, SHAPE)
         return alpha**2 * c + sigma**2, alpha**2 * d + sigma**2, alpha * m
 
     def kl(t):
@@ -444,7 +414,7 @@ def test_entropy_production_of_two_gaussians(name):
 
     for t in (0.25, 0.6):
         v, w, gap = parts(t)
-        g2 = np.broadcast_to(family(name).sde(t)[1], SHAPE)
+        g2 = np.broadcast_to(default(name, SHAPE).sde(t)[1], SHAPE)
         production = -0.5 * (g2 * (v * (1 / w - 1 / v) ** 2 + gap**2 / w**2)).sum()
         assert slope(kl, t) == pytest.approx(production, rel=1e-6)
 
@@ -455,7 +425,7 @@ def test_rate_of_the_entropy_for_bounded_data(name):
     mode = (1, 2)
 
     def law(t):
-        alpha, sigma = (x[mode] for x in schedule(name, t))
+        alpha, sigma = (x[mode] for x in schedule(name, t, SHAPE))
         u = np.linspace(-alpha - 9 * sigma, alpha + 9 * sigma, 12001)
         parts = np.array([w * bell(u, alpha * x, sigma**2) for x, w in zip(values, shares)])
         score = -(parts * (u - alpha * values[:, None])).sum(0) / sigma**2
@@ -469,8 +439,8 @@ def test_rate_of_the_entropy_for_bounded_data(name):
         p, score, cell, sigma = law(t)
         J = (score**2 / p).sum() * cell
         assert J <= (1 + 1e-9) / sigma**2
-        f, g2 = (np.broadcast_to(x, SHAPE)[mode] for x in family(name).sde(t))
-        assert slope(entropy, t, 1e-4) == pytest.approx(f + 0.5 * g2 * J, rel=1e-5, abs=1e-7)
+        f, g2 = (np.broadcast_to(x, SHAPE)[mode] for x in default(name, SHAPE).sde(t))
+        assert slope(entropy, t) == pytest.approx(f + 0.5 * g2 * J, rel=1e-5, abs=1e-7)
     if name == "heat":
         assert f + 0.5 * g2 * J < -0.01
 
@@ -485,16 +455,17 @@ def test_rates_are_kept_and_attained():
     ):
         kl = []
         for t in (0.0, 0.1, 0.3, 0.6):
-            a = 1.0 if t == 0 else schedule("vp", t)[0][0, 0] ** 2
+            a = 1.0 if t == 0 else schedule("vp", t, SHAPE)[0][0, 0] ** 2
             p = sum(w * bell(u, math.sqrt(a) * m, a * s * s + 1 - a) for w, m, s in lumps)
             kl.append((np.where(p > 0, p * np.log(np.maximum(p, 1e-300) / pi), 0)).sum() * cell / a)
         assert (np.array(kl[1:]) <= kl[0] * (1 + 1e-9)).all()
         assert (kl[-1] == pytest.approx(kl[0], rel=1e-9)) == sharp
-    # W_2 of empirical laws of one mode under the step s → t, through sorted samples of both laws pushed with one noise
+    # W_2 of empirical laws of one mode under the step s → t,
+    # through sorted samples of both laws pushed with one noise
     rng = np.random.default_rng(13)
     x, y = np.sort(rng.standard_normal(4000)), np.sort(rng.exponential(size=4000))
     for name in NAMES:
-        process = family(name)
+        process = default(name, SHAPE)
         kernel, mode = process.kernel(0.2, 0.5), (2, 1)
         gain, std = (np.broadcast_to(c, SHAPE)[mode] for c in (kernel.gain, kernel.std))
         noise = rng.standard_normal(4000)
@@ -518,11 +489,14 @@ def test_rates_are_kept_and_attained():
                 ),
             )
         )
-        assert distance <= schedule(name, 0.5)[0].max() * math.sqrt(12 + 12 * 0.9**2) * (1 + 1e-9)
-    # heat: equal means decay at the rate of the slowest mode, which data in that mode attain; unequal means do not decay
-    process, lam, steps = family("heat"), eigenvalues(*SHAPE), (0.3, 0.5, 0.8)
+        assert distance <= schedule(name, 0.5, SHAPE)[0].max() * math.sqrt(12 + 12 * 0.9**2) * (
+            1 + 1e-9
+        )
+    # heat: equal means decay at the rate of the slowest mode, which data in that mode attain;
+    # unequal means do not decay
+    process, lam, steps = default("heat", SHAPE), eigenvalues(*SHAPE), (0.3, 0.5, 0.8)
     slowest = np.unravel_index(np.where(lam > 0, lam, 9).argmin(), SHAPE)
-    tau = lambda t: 0.5 * (BLUR * math.sin(math.pi * t / 2) ** 2) ** 2
+    tau = lambda t: blur_time(t, 1.5)  # the default: half the shorter side
     for mode, attained in ((slowest, True), ((2, 3), False)):
         modes = torch.zeros(SHAPE, dtype=torch.float64)
         modes[mode] = 0.5

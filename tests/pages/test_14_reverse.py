@@ -1,7 +1,8 @@
 """The reverse scale-space: claims R1 to R6 by other means than on the page.
 
-Schedules are written anew in NumPy, laws are finite sets of points or densities of other shapes than the page's, kernels of Gaussian
-data are dense conditional covariances, and the probability flow is solved by SciPy.
+Schedules are written anew in NumPy, laws are finite sets of points or densities of other shapes
+than the page's, kernels of Gaussian data are dense conditional covariances, and the probability
+flow is solved by SciPy.
 """
 
 import math
@@ -9,7 +10,9 @@ import math
 import numpy as np
 import pytest
 import torch
-from reference import cosine_matrix, eigenvalues, image, noise
+from catalogue import default
+from matrices import units
+from reference import bell, cosine_matrix, eigenvalues, image, kl_normal, noise, schedule
 from scipy.integrate import solve_ivp
 from scipy.stats import wasserstein_distance
 
@@ -22,37 +25,15 @@ U = np.linspace(-6, 6, 601)
 CELL = U[1] - U[0]
 
 
-def family(name, shape=SHAPE):
-    make = getattr(dpss, name)
-    return make(shape, 1.5) if name in ("heat", "blurring") else make()
-
-
-def schedule(name, t, shape=SHAPE):
-    """α and σ per mode for t > 0, NumPy (N,)."""
-    lam, b = eigenvalues(*shape), 0.1 * t + 9.95 * t * t
-    tau = 0.5 * (1.5 * math.sin(math.pi * t / 2) ** 2) ** 2
-    a, s = math.cos(math.pi * t / 2), math.sin(math.pi * t / 2)
-    alpha, sigma = {
-        "vp": (math.exp(-b / 2), math.sqrt(1 - math.exp(-b))),
-        "vp_cosine": (a, s),
-        "sub_vp": (math.exp(-b / 2), 1 - math.exp(-b)),
-        "ve": (1.0, 0.01 * math.sqrt(5000.0 ** (2 * t) - 1)),
-        "heat": (np.exp(-lam * tau), 0.01),
-        "blurring": (a * (0.999 * np.exp(-lam * tau) + 0.001), s),
-    }[name]
-    return np.broadcast_to(alpha, shape).ravel(), np.broadcast_to(sigma, shape).ravel()
-
-
-def bell(u, mean, var):
-    return np.exp(-((u - mean) ** 2) / (2 * var)) / np.sqrt(2 * np.pi * var)
+def modes(name, t, shape=SHAPE):
+    """α and σ, one mode after the other, NumPy (N,)."""
+    return [c.ravel() for c in schedule(name, t, shape)]
 
 
 def vp_pair(s, t):
     """Gain and variance of VP from s to t, one pixel."""
-    (a, x), (b, y) = (
-        (schedule("vp", z)[0][0], schedule("vp", z)[1][0]) if z > 0 else (1.0, 0.0) for z in (s, t)
-    )
-    return b / a, y**2 - (b / a * x) ** 2
+    (a, x), (b, y) = (schedule("vp", z, (1, 1)) for z in (s, t))
+    return (b / a).item(), (y**2 - (b / a * x) ** 2).item()
 
 
 POINTS, SHARES = (
@@ -84,12 +65,12 @@ def posterior(t, points=POINTS, shares=SHARES):
     return joint / joint.sum(0)
 
 
-# --- R1 ---------------------------------------------------------------------------------------------------------------
+# --- R1 -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("T", [0.2, 0.4, 0.7])
 def test_price_of_a_wrong_start(T):
-    """A discrete law of data: the end is a reweighting of its points, and costs no more than the start."""
+    """A discrete law of data: the end is a reweighting of its points, no dearer than the start."""
     q = 0.6 * bell(U, -0.7, 0.8) + 0.4 * bell(U, 1.0, 1.2)
     p = density(T)
     end = posterior(T) @ q * CELL  # probabilities of the four points
@@ -107,38 +88,28 @@ def test_price_of_a_wrong_start(T):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_gaussian_price_by_dense_covariances(name):
-    """Joint covariance of (U_0, U_1) in the image, conditioned; against ψ(x) and ψ(x²/(1 + 2x)), and against the library."""
+    """Joint covariance of (U_0, U_1) conditioned, against ψ(x), ψ(x²/(1 + 2x)) and the library."""
     B, T = cosine_matrix(*SHAPE), 0.8
     c, m = 0.3 + image(SHAPE, 1).ravel() ** 2, image(SHAPE, 2).ravel()
-    alpha, sigma = schedule(name, T)
+    alpha, sigma = modes(name, T)
     G, C = B.T @ np.diag(alpha) @ B, B.T @ np.diag(c) @ B
     V = G @ C @ G.T + B.T @ np.diag(sigma**2) @ B
     gain = C @ G.T @ np.linalg.inv(V)
     cov = C - gain @ G @ C + gain @ (B.T @ np.diag(sigma**2) @ B) @ gain.T
     mean = B.T @ m - gain @ G @ B.T @ m
 
-    def divergence(m1, S1, m2, S2):
-        gap = np.linalg.solve(S2, m1 - m2) @ (m1 - m2)
-        return 0.5 * (
-            np.trace(np.linalg.solve(S2, S1))
-            - len(m1)
-            + gap
-            + np.linalg.slogdet(S2)[1]
-            - np.linalg.slogdet(S1)[1]
-        )
-
     x = alpha**2 * c / sigma**2
     y = x**2 / (1 + 2 * x)
     price = [(0.5 * (z - np.log1p(z)) + m**2 / (2 * c) * z).sum() for z in (x, y)]
-    at_T = divergence(G @ B.T @ m, V, np.zeros(12), B.T @ np.diag(sigma**2) @ B)
+    at_T = kl_normal(G @ B.T @ m, V, np.zeros(12), B.T @ np.diag(sigma**2) @ B)
     assert at_T == pytest.approx(price[0], rel=1e-6)
-    assert divergence(B.T @ m, C, mean, cov) == pytest.approx(price[1], rel=1e-5, abs=1e-9)
+    assert kl_normal(B.T @ m, C, mean, cov) == pytest.approx(price[1], rel=1e-5, abs=1e-9)
     prior = dpss.GaussianPrior(
         torch.from_numpy(B.T @ m).reshape(SHAPE),
         torch.from_numpy(c).reshape(SHAPE).sqrt(),
         dpss.Cosines(SHAPE),
     )
-    kernel = prior.reverse_kernel(family(name), 0.0, T)
+    kernel = prior.reverse_kernel(default(name, SHAPE), 0.0, T)
     std = torch.hypot(kernel.std, kernel.gain * torch.from_numpy(sigma.copy()).reshape(SHAPE))
     end = dpss.Gaussian(kernel(torch.zeros(SHAPE).double()).mean, std, prior.basis)
     start = dpss.Gaussian(prior.mean, prior.std[0], prior.basis)
@@ -165,7 +136,7 @@ def test_heat_pays_the_stated_prices_and_a_wrong_start_stays_among_the_images():
 
 
 def test_a_wrong_start_draws_the_points_in_wrong_proportions():
-    """6000 ends of the library's sampler are counted; quadrature says how often each point is to come."""
+    """6000 ends of the library's sampler are counted; quadrature says how often each is to come."""
     T, n = 0.3, 6000
     expected = posterior(T) @ bell(U, 0.7, 0.36) * CELL
     assert np.abs(expected - SHARES).max() > 0.07
@@ -186,7 +157,7 @@ def test_a_wrong_start_draws_the_points_in_wrong_proportions():
     )
 
 
-# --- R2 ---------------------------------------------------------------------------------------------------------------
+# --- R2 -------------------------------------------------------------------------------------------
 
 
 def test_exact_kernels_compose_and_plug_in_kernels_do_not():
@@ -199,7 +170,7 @@ def test_exact_kernels_compose_and_plug_in_kernels_do_not():
     )  # down to time 0
 
     def plug_in(s, t):
-        (a, var_s), (b, var_t), (gain, var) = vp_pair(0.0, s), vp_pair(0.0, t), vp_pair(s, t)
+        (a, var_s), var_t, (gain, var) = vp_pair(0.0, s), vp_pair(0.0, t)[1], vp_pair(s, t)
         mean = gain * var_s / var_t * U + a * var / var_t * (POINTS @ posterior(t))
         return bell(U[:, None], mean[None, :], var_s * var / var_t)
 
@@ -209,12 +180,12 @@ def test_exact_kernels_compose_and_plug_in_kernels_do_not():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_gaussian_kernels_are_conditional_laws_of_the_forward_pair(name):
-    B, process = cosine_matrix(*SHAPE), family(name)
+    B, process = cosine_matrix(*SHAPE), default(name, SHAPE)
     c, m = 0.3 + image(SHAPE, 4).ravel() ** 2, image(SHAPE, 5)
     prior = dpss.GaussianPrior(m, np.sqrt(c).reshape(SHAPE), dpss.Cosines(SHAPE))
     u = torch.as_tensor(noise(SHAPE, 6))
     for r, s, t in ((0.1, 0.4, 0.7), (0.2, 0.3, 0.9)):
-        (a, x), (b, y) = schedule(name, s), schedule(name, t)
+        (a, x), (b, y) = modes(name, s), modes(name, t)
         cross = B.T @ np.diag(b / a * (a**2 * c + x**2)) @ B
         V = [B.T @ np.diag(g**2 * c + n**2) @ B for g, n in ((a, x), (b, y))]
         gain = cross.T @ np.linalg.inv(V[1])
@@ -229,11 +200,14 @@ def test_gaussian_kernels_are_conditional_laws_of_the_forward_pair(name):
         assert two.isclose(prior.reverse_kernel(process, r, t), rtol=1e-7, atol=1e-9)
 
 
-# --- R3 ---------------------------------------------------------------------------------------------------------------
+# --- R3 -------------------------------------------------------------------------------------------
 
 
 def test_divergence_falls_under_kernels_and_stays_under_the_flow():
-    """Four grey values as data. Kernels: grid. Flow: SciPy's solver carries points, and their spacing carries the density."""
+    """Four grey values as data. Kernels: grid.
+
+    Flow: SciPy's solver carries points, and their spacing carries the density.
+    """
     T, start = 0.4, 0.5 * bell(U, 0.8, 1.3) + 0.5 * bell(U, -1.2, 0.9)
     times = (0.39, 0.3, 0.2, 0.15, 0.12)
     values = [kl(density(T), start)] + [
@@ -298,7 +272,7 @@ def test_information_about_the_end_rises_and_about_the_start_falls():
     assert (np.diff(about_noise) < 0).all()
 
 
-# --- R4 ---------------------------------------------------------------------------------------------------------------
+# --- R4 -------------------------------------------------------------------------------------------
 
 
 SYMMETRIES = {
@@ -310,7 +284,7 @@ SYMMETRIES = {
 
 @pytest.mark.parametrize("name", NAMES)
 def test_reverse_process_inherits_common_symmetries_only(name):
-    process, seeds = family(name), torch.as_tensor(image((5, *SHAPE), 7))
+    process, seeds = default(name, SHAPE), torch.as_tensor(image((5, *SHAPE), 7))
     for R in SYMMETRIES.values():
         closed = dpss.Empirical(torch.cat([seeds, R(seeds)]))
         D = closed.denoiser(process)
@@ -344,8 +318,8 @@ def test_shuffled_pixels_are_a_symmetry_of_white_noise_under_vp_but_not_under_he
     u = torch.as_tensor(noise(SHAPE, 10))
     gaps = {
         name: (
-            prior.denoiser(family(name))(shuffle(u), 0.4)
-            - shuffle(prior.denoiser(family(name))(u, 0.4))
+            prior.denoiser(default(name, SHAPE))(shuffle(u), 0.4)
+            - shuffle(prior.denoiser(default(name, SHAPE))(u, 0.4))
         )
         .abs()
         .max()
@@ -359,36 +333,34 @@ def test_shuffled_pixels_are_a_symmetry_of_white_noise_under_vp_but_not_under_he
     )
 
 
-# --- R5 ---------------------------------------------------------------------------------------------------------------
+# --- R5 -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_end_is_the_data_and_plug_in_chain_lacks_the_stated_variance(name):
-    """The library's sampler with its noise replaced by unit vectors: it is affine, so its law is known without drawing."""
-    process = family(name, (1, 4))
-    c = np.array([0.7, 0.3, 0.15, 0.08])
-    prior = dpss.GaussianPrior(torch.zeros(1, 4).double(), np.sqrt(c)[None], dpss.Cosines((1, 4)))
+    """The library's sampler with unit vectors for noise: affine, its law is known without draws."""
+    shape, c = (3, 3), np.geomspace(0.7, 0.08, 9)
+    process, std = default(name, shape), np.sqrt(c).reshape(shape)
+    prior = dpss.GaussianPrior(torch.zeros(shape).double(), std, dpss.Cosines(shape))
     times, D = np.array([0.9, 0.6, 0.45, 0.2, 0.05, 0.0]), prior.denoiser(process)
-    alpha, sigma = (np.stack([schedule(name, t, (1, 4))[i] for t in times[:-1]]) for i in (0, 1))
-    modes = torch.eye(4).double()[:, None]  # one image for each mode
-    ones = process.basis.analyse(prior.basis.synthesise(torch.ones(4, 1, 4).double()))
+    alpha, sigma = (np.stack([modes(name, t, shape)[i] for t in times[:-1]]) for i in (0, 1))
+    waves = prior.basis.synthesise(units(shape))  # one image for each mode
+    ones = process.basis.analyse(prior.basis.synthesise(torch.ones(9, *shape).double()))
     variance = alpha[0] ** 2 * c + sigma[0] ** 2
     for t, s in zip(times[:-1], times[1:]):
         draws = []
         for fresh in (0.0, 1.0):
-            real, reverse._noise = reverse._noise, lambda m, g: fresh * ones
+            real, reverse._noise = reverse._noise, lambda m, g, fresh=fresh: fresh * ones
             try:
                 if s > 0:
-                    found = reverse.sample(
-                        process, D, prior.basis.synthesise((1 - fresh) * modes), [t, s]
-                    )
+                    found = reverse.sample(process, D, (1 - fresh) * waves, [t, s])
                 else:
-                    found = D(prior.basis.synthesise((1 - fresh) * modes), float(t))
+                    found = D((1 - fresh) * waves, float(t))
             finally:
                 reverse._noise = real
-            draws.append(prior.basis.analyse(found)[:, 0].numpy())
+            draws.append(prior.basis.analyse(found).reshape(9, 9).numpy())
         variance = np.diag(draws[0]) ** 2 * variance + (draws[1][0] ** 2 if s > 0 else 0.0)
-    zeta = np.concatenate([1 / (1 + c * (alpha / sigma) ** 2), np.zeros((1, 4))])[::-1]
+    zeta = np.concatenate([1 / (1 + c * (alpha / sigma) ** 2), np.zeros((1, 9))])[::-1]
     expected = c * (np.diff(zeta, axis=0) ** 2 / zeta[1:]).sum(0)
     np.testing.assert_allclose(c - variance, expected, rtol=1e-6, atol=1e-9)
     omega = np.diff(zeta, axis=0).max(0)
@@ -420,12 +392,12 @@ def test_exact_kernels_end_in_the_data_by_whatever_times_and_plug_in_chains_come
     assert apart[0] > apart[1] > apart[2] and apart[0] > 5 * apart[2] and apart[2] < 0.06, apart
 
 
-# --- R6 ---------------------------------------------------------------------------------------------------------------
+# --- R6 -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("eta", [0.0, 0.5, 1.0, 1.6])
 def test_reverse_family_shares_its_marginals(eta):
-    """The generator of the reverse SDE on a grid, as a matrix with rates to the neighbours: p_T is carried into p_s for every η."""
+    """The reverse SDE's generator on a grid, as rates to the neighbours, carries p_T into p_s."""
     u = np.linspace(-4.5, 4.5, 451)
     h, T, s, steps = u[1] - u[0], 0.5, 0.3, 40
 
@@ -465,17 +437,17 @@ def test_reverse_family_shares_its_marginals(eta):
 @pytest.mark.parametrize("name", ["vp", "sub_vp", "ve", "blurring"])
 @pytest.mark.parametrize("eta", [0.0, 0.7, 1.0, 1.5])
 def test_gaussian_data_have_the_correlation_to_the_power_of_eta_squared(name, eta):
-    """Moment equations solved by SciPy, with f and g² as difference quotients of the schedule written here."""
+    """Moment equations solved by SciPy, with f and g² as difference quotients of the schedule."""
     c, s, t, k = 0.4, 0.3, 0.6, 3  # one mode, from t back to s
 
     def v(x):
-        a, n = (y[k] for y in schedule(name, x))
+        a, n = (y[k] for y in modes(name, x))
         return a**2 * c + n**2
 
     def coefficients(x, h=1e-5):
-        (a1, n1), (a0, n0) = (tuple(y[k] for y in schedule(name, z)) for z in (x + h, x - h))
+        (a1, n1), (a0, n0) = (tuple(y[k] for y in modes(name, z)) for z in (x + h, x - h))
         f = (math.log(a1) - math.log(a0)) / (2 * h)
-        return f, (n1**2 - n0**2) / (2 * h) - 2 * f * schedule(name, x)[1][k] ** 2
+        return f, (n1**2 - n0**2) / (2 * h) - 2 * f * modes(name, x)[1][k] ** 2
 
     def slope(x, state):
         f, g2 = coefficients(x)
@@ -483,13 +455,13 @@ def test_gaussian_data_have_the_correlation_to_the_power_of_eta_squared(name, et
         return [rate * state[0], 2 * rate * state[1] - eta**2 * g2]
 
     gain, added = solve_ivp(slope, (t, s), [1.0, 0.0], rtol=1e-9, atol=1e-12).y[:, -1]
-    (a, _), (b, _) = ((y[k] for y in schedule(name, z)) for z in (s, t))
+    (a, _), (b, _) = ((y[k] for y in modes(name, z)) for z in (s, t))
     kappa = b / a * math.sqrt(v(s) / v(t))
     assert gain == pytest.approx(kappa**eta**2 * math.sqrt(v(s) / v(t)), rel=1e-5)
     assert added == pytest.approx(v(s) * (1 - kappa ** (2 * eta**2)), rel=1e-4, abs=1e-7)
     if eta == 1:
         prior = dpss.GaussianPrior(torch.zeros(SHAPE).double(), math.sqrt(c), dpss.Cosines(SHAPE))
-        kernel = prior.reverse_kernel(family(name), s, t)
+        kernel = prior.reverse_kernel(default(name, SHAPE), s, t)
         assert kernel.gain.expand(SHAPE).flatten()[k].item() == pytest.approx(gain, rel=1e-5)
         assert kernel.std.expand(SHAPE).flatten()[k].item() ** 2 == pytest.approx(added, rel=1e-4)
 
@@ -535,39 +507,34 @@ def test_short_step_of_the_sampler_has_the_drift_of_the_reverse_family(eta):
 
 
 def test_kl_falls_at_the_stated_rate():
-    """Two Gaussian images under the flow of moments of blurring's reverse SDE, with correlated wrong start: dense linear algebra."""
+    """Two Gaussian images under the flow of moments of blurring's reverse SDE.
+
+    With correlated wrong start: dense linear algebra.
+    """
     B, eta, T = cosine_matrix(*SHAPE), 0.8, 0.5
     c = 0.3 + image(SHAPE, 15).ravel() ** 2
-    v = lambda t: schedule("blurring", t)[0] ** 2 * c + schedule("blurring", t)[1] ** 2
+    v = lambda t: modes("blurring", t)[0] ** 2 * c + modes("blurring", t)[1] ** 2
     L = noise((12, 12), 16) * 0.2 + np.diag(np.ones(12))
     mean_T, cov_T = noise(12, 17), L @ L.T
 
     def wrong(s):  # in modes
-        kappa = schedule("blurring", T)[0] / schedule("blurring", s)[0] * np.sqrt(v(s) / v(T))
+        kappa = modes("blurring", T)[0] / modes("blurring", s)[0] * np.sqrt(v(s) / v(T))
         gain = np.diag(kappa**eta**2 * np.sqrt(v(s) / v(T)))
         return gain @ mean_T, np.diag(v(s)) + gain @ (cov_T - np.diag(v(T))) @ gain
 
     def divergence(s):
-        (mean, cov), var = wrong(s), v(s)
-        inverse = np.linalg.inv(cov)
-        return 0.5 * (
-            np.trace(inverse @ np.diag(var))
-            - 12
-            + mean @ inverse @ mean
-            + np.linalg.slogdet(cov)[1]
-            - np.log(var).sum()
-        )
+        return kl_normal(np.zeros(12), np.diag(v(s)), *wrong(s))
 
     s, h = 0.3, 1e-4
     mean, cov = wrong(s)
     inverse = np.linalg.inv(cov)
     slopes = inverse - np.diag(1 / v(s))  # ∇ log(p/q) = slopes u − inverse mean
     square = np.einsum("ij,j,ij->i", slopes, v(s), slopes) + (inverse @ mean) ** 2
-    alpha = [np.log(schedule("blurring", s + z)[0]) for z in (h, -h)]
+    alpha = [np.log(modes("blurring", s + z)[0]) for z in (h, -h)]
     f = (alpha[0] - alpha[1]) / (2 * h)
-    g2 = (schedule("blurring", s + h)[1] ** 2 - schedule("blurring", s - h)[1] ** 2) / (
+    g2 = (modes("blurring", s + h)[1] ** 2 - modes("blurring", s - h)[1] ** 2) / (
         2 * h
-    ) - 2 * f * schedule("blurring", s)[1] ** 2
+    ) - 2 * f * modes("blurring", s)[1] ** 2
     measured = (divergence(s + h) - divergence(s - h)) / (2 * h)
     assert measured == pytest.approx(0.5 * eta**2 * (g2 * square).sum(), rel=1e-5)
     assert B.shape == (12, 12) and np.allclose(B @ B.T, np.eye(12))

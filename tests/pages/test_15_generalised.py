@@ -1,6 +1,7 @@
-"""Generalised scale-spaces: Theorem 1, families as designs, equal ratios, exact conditions of the certificate, the osmotic basis.
+"""Generalised scale-spaces: Theorem 1, designs, equal ratios, the certificate, the osmotic basis.
 
-Everything is compared with dense matrices in the image, with brute force over data, or with formulas typed in anew.
+Everything is compared with dense matrices in the image, with brute force over data, or with
+formulas typed in anew.
 """
 
 import itertools
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import reference
 import torch
+from matrices import covariance, matrix, units
 from scipy.linalg import expm
 from scipy.optimize import brentq, nnls
 
@@ -55,7 +57,7 @@ def dense(process, B, t):
     return inverse @ np.diag(alpha) @ B, inverse @ np.diag(sigma**2) @ inverse.T
 
 
-def knots(process_shape, values):
+def knots(values):
     """t ↦ values interpolated linearly between 0, ¼, ½, ¾, 1: `values` (5, H, W)."""
     values = torch.as_tensor(values)
 
@@ -68,7 +70,10 @@ def knots(process_shape, values):
 
 
 def random_design(seed, rising, shape=(2, 3)):
-    """A random basis, gains that go up and down, and log SNR that falls in every mode, or rises in one of them between ½ and ¾."""
+    """A random basis, and gains that go up and down.
+
+    log SNR falls in every mode, or rises in one of them between ½ and ¾.
+    """
     rng = np.random.default_rng(seed)
     left, right = (np.linalg.qr(rng.standard_normal((6, 6)))[0] for _ in range(2))
     B = left @ np.diag(rng.uniform(0.5, 2, 6)) @ right  # not orthonormal, and well conditioned
@@ -79,7 +84,7 @@ def random_design(seed, rising, shape=(2, 3)):
     if rising:
         fall[3:, mode[0], mode[1]] += fall[2, mode[0], mode[1]] - fall[3, mode[0], mode[1]] + 0.5
     log_signal = np.concatenate([np.zeros((1, *shape)), rng.normal(0, 1, (4, *shape))])
-    gain, ell = knots(shape, log_signal), knots(shape, fall)
+    gain, ell = knots(log_signal), knots(fall)
     process = dpss.Process(
         Dense(B, shape),
         gain,
@@ -89,7 +94,7 @@ def random_design(seed, rising, shape=(2, 3)):
     return process, B, mode
 
 
-# --- T1 ---------------------------------------------------------------------------------------------------------------
+# --- T1 -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -124,7 +129,10 @@ def test_a_design_is_a_markov_process_iff_no_ratio_rises(seed):
 
 
 def test_two_starts_in_one_mode_are_told_apart_by_half_the_ratio():
-    """The divergence behind the proof, in the image and with the library's laws, in every kind of family; it falls, or the design is refused."""
+    """The divergence behind the proof, in the image and with the library's laws.
+
+    In every kind of family it falls, or the design is refused.
+    """
     process, B, mode = random_design(7, rising=True)
     unit = torch.zeros(2, 3, dtype=torch.float64)
     unit[mode] = 1.3
@@ -193,7 +201,7 @@ def test_the_past_minimum_of_the_ratios_mends_a_refused_design():
         raised.kernel(0.58, 0.62)
 
 
-# --- T2 ---------------------------------------------------------------------------------------------------------------
+# --- T2 -------------------------------------------------------------------------------------------
 
 
 def test_every_family_is_the_design_of_the_table():
@@ -280,11 +288,11 @@ def test_blurring_lies_between_cosine_vp_and_heat():
         )
 
 
-# --- T3 ---------------------------------------------------------------------------------------------------------------
+# --- T3 -------------------------------------------------------------------------------------------
 
 
 def joint(process, B, times):
-    """Mean map and covariance of (U_{t_1}, …, U_{t_n}) given U_0, as dense matrices, from the library's kernels."""
+    """Mean map and covariance of (U_{t_1}, …, U_{t_n}) given U_0, dense, from the kernels."""
     inverse, size = np.linalg.inv(B), len(B)
     means, blocks = [], np.zeros((len(times) * size,) * 2)
     for i, s in enumerate(times):
@@ -309,11 +317,9 @@ def joint(process, B, times):
 def test_equal_ratios_make_one_process_up_to_a_linear_map(seed):
     process, B, _ = random_design(seed, rising=False)
     times = [0.1, 0.3, 0.35, 0.8]
-    units = np.random.default_rng(seed).uniform(
-        0.2, 5, (5, 2, 3)
-    )  # other units, any function of time
-    units[0] = 1
-    factor = knots((2, 3), np.log(units))
+    scale = np.random.default_rng(seed).uniform(0.2, 5, (5, 2, 3))  # any function of time
+    scale[0] = 1
+    factor = knots(np.log(scale))
     other = dpss.Process(
         process.basis,
         lambda t: process.log_signal(t[..., 0, 0]) + factor(t),
@@ -345,7 +351,7 @@ def test_sub_vp_is_vp_at_the_times_of_equal_ratios():
     vp, sub = dpss.vp(), dpss.sub_vp()
     steps = []
     for t in (0.1, 0.4, 0.7):
-        late = brentq(lambda x: float(sub.log_snr(x) - vp.log_snr(t)), 1e-4, 1)
+        late = brentq(lambda x, t=t: float(sub.log_snr(x) - vp.log_snr(t)), 1e-4, 1)
         steps.append((t, late, float(sub.signal(late) / vp.signal(t))))
     assert abs(steps[0][1] - steps[0][0]) > 0.02 and steps[0][2] < 0.9  # other times, other units
     for (s, s_late, c), (t, t_late, d) in itertools.combinations(steps, 2):
@@ -379,21 +385,9 @@ def test_denoisers_of_one_process_in_two_units_agree():
     assert not certify(blur, shape).holds("kl to normal")
 
 
-# --- T4 ---------------------------------------------------------------------------------------------------------------
+# --- T4 -------------------------------------------------------------------------------------------
 
 TIMES = torch.linspace(0, 1, 21, dtype=torch.float64)
-
-
-def kl_gaussian(mean, cov, other_mean, other_cov):
-    gap = mean - other_mean
-    solved = np.linalg.solve(other_cov, cov)
-    return 0.5 * (
-        np.trace(solved)
-        - len(mean)
-        - np.linalg.slogdet(cov)[1]
-        + np.linalg.slogdet(other_cov)[1]
-        + gap @ np.linalg.solve(other_cov, gap)
-    )
 
 
 def rises(course, slack=1e-8):
@@ -403,7 +397,7 @@ def rises(course, slack=1e-8):
 
 @pytest.mark.parametrize("rising", [False, True])
 def test_each_row_of_the_certificate_holds_exactly_under_its_condition(rising):
-    """Information, divergence and entropy by dense covariances and random Gaussian data, against the verdict."""
+    """Information, divergence and entropy by dense covariances and random data, and the verdict."""
     for seed in range(4):
         process, B, mode = random_design(20 + seed, rising)
         process_rows = certify(process, (2, 3), TIMES)
@@ -428,7 +422,7 @@ def test_each_row_of_the_certificate_holds_exactly_under_its_condition(rising):
         )
         white = inverse @ inverse.T  # modes N(0, 1)
         kl = [
-            [kl_gaussian(G @ m, G @ c @ G.T + S, 0 * m, G @ d @ G.T + S) for G, S in laws]
+            [reference.kl_normal(G @ m, G @ c @ G.T + S, 0 * m, G @ d @ G.T + S) for G, S in laws]
             for m, c, d in [(rng.standard_normal(6), data[0], data[1]), (single, white, white)]
         ]
         assert (
@@ -455,7 +449,7 @@ def test_ratio_and_entropy_conditions_are_independent():
 
 
 def test_the_normal_law_stays_exactly_under_the_matrix_condition():
-    """Orthonormal: α² + σ² = 1. Otherwise diag(α) M diag(α) + diag(σ²) = M, which freezes coupled modes."""
+    """Orthonormal: α² + σ² = 1. Else diag(α) M diag(α) + diag(σ²) = M freezes coupled modes."""
     B = np.array([[1.0, 0, 0], [1, 1, 0], [0, 0, 2]])
     third = torch.tensor([[0.0, 0, 1]], dtype=torch.float64)
     cases = {
@@ -481,29 +475,20 @@ def test_the_normal_law_stays_exactly_under_the_matrix_condition():
         rows = certify(process, (1, 3))
         assert rows.holds("kl to normal") == stays, name
         kept = [
-            np.abs(G @ G.T + S - np.eye(3)).max()
-            for G, S in (dense_of(process, B, t) for t in TIMES)
+            np.abs(G @ G.T + S - np.eye(3)).max() for G, S in (dense(process, B, t) for t in TIMES)
         ]
         assert (max(kept) < 1e-12) == stays, name
         if stays:  # then the divergence falls for any data
             for seed in range(5):
                 a = np.random.default_rng(seed).standard_normal((3, 3))
                 c = a @ a.T + 0.1 * np.eye(3)
-                laws = [dense_of(process, B, t) for t in TIMES]
+                laws = [dense(process, B, t) for t in TIMES]
                 assert not rises(
                     [
-                        kl_gaussian(G @ a[0], G @ c @ G.T + S, np.zeros(3), np.eye(3))
+                        reference.kl_normal(G @ a[0], G @ c @ G.T + S, np.zeros(3), np.eye(3))
                         for G, S in laws
                     ]
                 )
-
-
-def dense_of(process, B, t):
-    alpha, sigma = (
-        c.expand(1, len(B)).flatten().numpy() for c in (process.signal(t), process.noise(t))
-    )
-    inverse = np.linalg.inv(B)
-    return inverse @ np.diag(alpha) @ B, inverse @ np.diag(sigma**2) @ inverse.T
 
 
 def commutes(shape, G, S, move):
@@ -549,7 +534,8 @@ def test_symmetry_rows_by_trying_all_permutations(kind):
     )
     some = list(itertools.permutations(range(n)))[:: 1 if n == 4 else 5000]
     everyone = all(
-        commutes(shape, G, S, lambda u: u.ravel()[list(order)].reshape(shape)) for order in some
+        commutes(shape, G, S, lambda u, order=order: u.ravel()[list(order)].reshape(shape))
+        for order in some
     )
     assert rows.holds("permutations") == everyone == (kind in ("all alike", "mean apart"))
     assert rows.holds("sign")
@@ -563,7 +549,7 @@ def test_a_certificate_is_blind_between_its_times():
     assert not rows.holds("markov") and rows.rows[1].defect > 5
 
 
-# --- T5 ---------------------------------------------------------------------------------------------------------------
+# --- T5 -------------------------------------------------------------------------------------------
 
 GUIDANCE = reference.positive((3, 4), 5, 8.0)
 V = GUIDANCE / GUIDANCE.mean()
@@ -576,15 +562,9 @@ def test_osmotic_design_is_osmosis_with_noise_of_variance_v():
         law = process.marginal(torch.as_tensor(u), t)
         assert np.allclose(law.mean, (expm(2 * t * A) @ u.ravel()).reshape(3, 4), atol=1e-10)
         assert float(law.mean.mean()) == pytest.approx(u.mean(), abs=1e-12)
-        pixels = (
-            process.basis.synthesise(torch.eye(12, dtype=torch.float64).reshape(12, 3, 4))
-            .reshape(12, 12)
-            .numpy()
-            .T
-        )
-        covariance = pixels @ np.diag(np.full(12, 0.3**2)) @ pixels.T
-        assert np.allclose(covariance, 0.09 * np.diag(V.ravel()), atol=1e-12)
-        entropy = 0.5 * np.linalg.slogdet(2 * math.pi * math.e * covariance)[1]
+        spread = covariance(process.basis, 0.3, (3, 4))
+        assert np.allclose(spread, 0.09 * np.diag(V.ravel()), atol=1e-12)
+        entropy = 0.5 * np.linalg.slogdet(2 * math.pi * math.e * spread)[1]
         assert float(law.entropy()) == pytest.approx(entropy, rel=1e-10)
         assert float(dpss.measures.conditional_entropy(process, t, (3, 4))) == pytest.approx(
             entropy, rel=1e-10
@@ -600,9 +580,8 @@ def test_osmotic_design_is_osmosis_with_noise_of_variance_v():
 
 
 def test_no_noise_in_osmotic_modes_is_white_unless_the_guidance_is_flat():
-    units = torch.eye(12, dtype=torch.float64).reshape(12, 3, 4)
     for v, white in ((GUIDANCE, False), (np.ones((3, 4)), True)):
-        images = dpss.Osmotic(v).synthesise(units).reshape(12, 12).numpy()
+        images = matrix(dpss.Osmotic(v).synthesise(units((3, 4)))).T
         squares = np.stack([np.outer(x, x).ravel() for x in images], 1)  # Σ = Σ_k σ_k² x_k x_kᵀ
         assert (nnls(squares, np.eye(12).ravel())[1] < 1e-8) == white
 
@@ -622,17 +601,13 @@ def test_the_osmotic_process_ends_at_the_stated_divergence():
 
 
 def test_the_reference_of_an_osmotic_vp_is_white_noise_of_variance_v():
-    rates, units = (
-        dpss.Osmotic(GUIDANCE).eigenvalues,
-        torch.eye(12, dtype=torch.float64).reshape(12, 3, 4),
-    )
+    rates = dpss.Osmotic(GUIDANCE).eigenvalues
     noise = lambda t: torch.sqrt((-torch.expm1(-2 * t * rates)).clamp(min=1e-300))
     process = dpss.Process(dpss.Osmotic(GUIDANCE), lambda t: -t * rates, noise, "osmotic VP")
     A = reference.osmosis(*reference.drift(GUIDANCE))
-    pixels = process.basis.synthesise(units).reshape(12, 12).numpy().T
     for t in (0.2, 0.9):
         G = expm(t * A)
-        added = pixels @ np.diag(process.noise(t).flatten().numpy() ** 2) @ pixels.T
+        added = covariance(process.basis, process.noise(t), (3, 4))
         assert np.allclose(G @ np.diag(V.ravel()) @ G.T + added, np.diag(V.ravel()), atol=1e-10)
         assert np.abs(G @ G.T + added - np.eye(12)).max() > 0.05
     assert not certify(process, (3, 4)).holds("kl to normal") and certify(process, (3, 4)).holds(
@@ -660,9 +635,8 @@ def test_the_score_in_a_basis_that_is_not_orthonormal_is_the_gradient_in_the_ima
         shape = process.basis.shape
         prior = dpss.GaussianPrior(torch.as_tensor(reference.image(shape, 8)), 0.7, process.basis)
         u, law = torch.as_tensor(reference.image(shape, 9)), prior.marginal(process, 0.4)
-        units = torch.eye(shape[0] * shape[1], dtype=torch.float64).reshape(-1, *shape)
         slopes = [
-            (law.log_prob(u + 1e-4 * e) - law.log_prob(u - 1e-4 * e)) / 2e-4 for e in units
+            (law.log_prob(u + 1e-4 * e) - law.log_prob(u - 1e-4 * e)) / 2e-4 for e in units(shape)
         ]  # exact for a quadratic
         score = process.score(prior.denoiser(process)(u, 0.4), u, 0.4)
         assert torch.allclose(

@@ -1,6 +1,7 @@
-"""Diffusion models are osmosis of the density: B1–B3, N5, N6 against closed forms, dense matrices and random chains.
+"""Diffusion models are osmosis of the density: B1–B3, N5, N6 by closed forms and dense matrices.
 
-The reference densities are written with SciPy; the grids have an odd number of points, so that 0 is one of them.
+Random chains too. The reference densities are written with SciPy; the grids have an odd number of
+points, so that 0 is one of them.
 """
 
 import math
@@ -49,7 +50,7 @@ def vp_clock(t):
     return scipy.integrate.quad(lambda s: 0.5 * (0.1 + s * 19.9), 0, t)[0]
 
 
-# --- B1 ---------------------------------------------------------------------------------------------------------------
+# --- B1 -------------------------------------------------------------------------------------------
 
 
 def forward_error(tau, n, end=6.0):
@@ -66,7 +67,7 @@ def test_osmosis_of_the_density_is_vp_with_second_order(t):
     assert math.isclose(tau, vp_clock(t), rel_tol=1e-10)  # the osmosis time is ½∫β
     errors = [forward_error(tau, n) for n in (301, 601, 1201)]
     assert errors[-1] < 1e-5
-    # h = 0.04 with a narrowest std of 0.4: the next term of the error is (h/std)² = 1 % of the first.
+    # h = 0.04 with a narrowest std of 0.4: the error's next term is (h/std)² = 1 % of the first.
     np.testing.assert_allclose(-np.diff(np.log2(errors)), 2, atol=0.03)
 
 
@@ -87,7 +88,7 @@ def test_short_lines_and_coarse_grids_fail():
 
 
 def test_random_chains_have_the_density_that_the_filter_computes():
-    """Distribution functions, so that no histogram is involved; 0.05 is 11 standard deviations of the chains."""
+    """Distribution functions, so no histogram; 0.05 is 11 standard deviations of the chains."""
     rng, vp = np.random.default_rng(7), dpss.vp()
     which = rng.choice(2, 20000, p=WEIGHTS)
     first = torch.from_numpy(
@@ -110,34 +111,31 @@ def test_random_chains_have_the_density_that_the_filter_computes():
 
 def test_two_pixels_are_osmosis_of_a_picture():
     """A correlated Gaussian in the plane: covariance α²C + (1 − α²)I, and the mean shrinks by α."""
+    C, mean, tau = np.array([[0.5, 0.35], [0.35, 0.4]]), np.array([0.4, -0.2]), 0.5
+
+    def density(points, a):
+        cov = a**2 * C + (1 - a**2) * np.eye(2)
+        r = points - a * mean
+        return np.exp(-0.5 * np.einsum("...i,ij,...j", r, np.linalg.inv(cov), r)) / (
+            2 * math.pi * math.sqrt(np.linalg.det(cov))
+        )
+
     errors = []
     for n in (61, 121):
         x, h = grid(n, 5.0)
         points = np.stack(np.meshgrid(x, x, indexing="ij"), axis=-1)
-        C, mean, tau = np.array([[0.5, 0.35], [0.35, 0.4]]), np.array([0.4, -0.2]), 0.5
-
-        def density(a):
-            cov = a**2 * C + (1 - a**2) * np.eye(2)
-            r = points - a * mean
-            return np.exp(-0.5 * np.einsum("...i,ij,...j", r, np.linalg.inv(cov), r)) / (
-                2 * math.pi * math.sqrt(np.linalg.det(cov))
-            )
-
         wind = osmosis.canonical_drift(log_guidance=-(points**2).sum(-1) / 2)
-        errors.append(
-            np.abs(
-                osmosis.evolve(density(1.0), wind, tau, spacing=h) - density(math.exp(-tau))
-            ).max()
-        )
+        found = osmosis.evolve(density(points, 1.0), wind, tau, spacing=h)
+        errors.append(np.abs(found - density(points, math.exp(-tau))).max())
     assert errors[1] < 1e-3 and abs(math.log2(errors[0] / errors[1]) - 2) < 0.15
 
 
-# --- B3 ---------------------------------------------------------------------------------------------------------------
+# --- B3 -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", PHIS)
 def test_one_divergence_inequality_serves_pixels_and_grey_values(name):
-    """Both arguments move: photograph-like arrays under a drift with whirls, and laws of one pixel under VP."""
+    """Both arguments move: photograph-like arrays under a drift with whirls, laws under VP."""
     phi = PHIS[name]
     u, w = positive((4, 5), 1), positive((4, 5), 2)
     matrix = dense(*random_drift((4, 5), 3))
@@ -202,7 +200,7 @@ def test_reversibility_and_the_spectrum_of_gaussian_derivatives():
         assert np.abs(A @ mode + k * mode).max() < 5e-3 * max(k, 1)
 
 
-# --- N5 ---------------------------------------------------------------------------------------------------------------
+# --- N5 -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -243,19 +241,22 @@ def test_sub_vp_and_a_process_of_ones_own_are_osmosis_with_their_guidance(proces
             0.5 * g2 * dt,
             spacing=h,
         )
-    # Spacing 0.03 against a std of 0.4 in the law and in the narrowest guidance: (h/std)²/12 is 5e-4.
+    # Spacing 0.03 against a std of 0.4 in law and narrowest guidance: (h/std)²/12 is 5e-4.
     assert np.abs(p[0] - law(end)).max() < 5e-4
     assert np.abs(wrong[0] - law(end)).max() > 5e-3
 
 
-# --- B2, N6 -----------------------------------------------------------------------------------------------------------
+# --- B2, N6 ---------------------------------------------------------------------------------------
 
 
 CLOCK = np.concatenate([np.linspace(2.4, 0.4, 60), np.linspace(0.4, 0.0, 61)[1:]])  # falling
 
 
 def way_back(eta, n=401, guidance=None, start=None):
-    """Reverse osmosis with churn η: η² times the osmosis time, guidance p^((1+η²)/η²) π^(−1/η²) unless given."""
+    """Reverse osmosis with eta η: η² times the osmosis time.
+
+    The guidance is p^((1+η²)/η²) π^(−1/η²) unless given.
+    """
     u, h = grid(n)
     own = lambda tau: (1 + eta**2) / eta**2 * log_vp(u, tau) + u**2 / (2 * eta**2)
     p = np.exp(log_vp(u, 2.4)) if start is None else start(u)
@@ -281,12 +282,12 @@ def test_the_way_back_is_osmosis_with_the_squared_density_over_the_normal_one():
 
 @pytest.mark.parametrize("eta", [0.5, 1.0, 3.0])
 def test_the_reverse_operator_is_minus_the_forward_one_at_the_present_density(eta):
-    """η² (Δp − div(p∇log v)) = −(Δp − div(p∇log π)) with v = p^((1+η²)/η²) π^(−1/η²), up to the order 2 of the grid."""
+    """η² (Δp − div(p∇log v)) = −(Δp − div(p∇log π)), v = p^((1+η²)/η²) π^(−1/η²), to order 2."""
     errors = []
     for n in (601, 1201):
         u, h = grid(n)
         log_p = log_vp(u, 0.2)
-        apply = lambda log_v: (
+        apply = lambda log_v, h=h, log_p=log_p: (
             osmosis.operator(osmosis.canonical_drift(log_guidance=log_v[None]), spacing=h)
             @ np.exp(log_p)
         )
@@ -306,7 +307,7 @@ def test_every_churn_has_its_guidance_and_the_density_returns(eta):
     u, _ = grid(401)
     other = lambda tau: (
         2 * log_vp(u, tau) + u**2 / 2
-    )  # the guidance of churn 1 with another time factor
+    )  # the guidance of eta 1 with another time factor
     assert back_error(eta, guidance=other) > 0.03
 
 
@@ -329,7 +330,7 @@ def test_divergences_between_two_ways_back_never_grow():
 
 
 def test_as_much_noise_as_one_likes_makes_the_present_density_a_good_guidance():
-    """The lag behind p_t is of order 1/η²; short steps at the end, since the guidance is frozen in each."""
+    """The lag behind p_t is of order 1/η²; short steps at the end: each freezes the guidance."""
     u, h = grid(201)
     clock, lag = np.append(np.geomspace(0.6, 1e-4, 80), 0.0), []
     for eta in (4.0, 8.0):

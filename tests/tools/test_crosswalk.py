@@ -1,64 +1,22 @@
-"""The crosswalk: what title and abstract of the paper promise points to statements and functions that exist, or is said to be open."""
-
-import importlib
-import tomllib
-from pathlib import Path
+"""The checker of the crosswalk sees each fault of a small one."""
 
 import pytest
-
-CHAPTERS = Path(__file__).resolve().parents[2] / "chapters"
-
-
-def exists(name):
-    """Whether `dpss.<module>.<names>` can be imported."""
-    module, *names = name.split(".")
-    try:
-        found = importlib.import_module(f"dpss.{module}")
-        for part in names:
-            found = getattr(found, part)
-    except (ImportError, AttributeError):
-        return False
-    return True
-
-
-def problems(promises, ledger):
-    """What is wrong, one sentence each."""
-    found = []
-    for entry in promises:
-        words = entry.get("words", "")
-        if not words or entry.get("of") not in ("title", "abstract"):
-            found.append(f"{words!r}: needs words, and of = title or abstract")
-        found += [
-            f"{words}: there is no statement {claim}"
-            for claim in entry["claims"]
-            if claim not in ledger
-        ]
-        found += [
-            f"{words}: there is no dpss.{name}" for name in entry["functions"] if not exists(name)
-        ]
-        if not entry["functions"]:
-            found.append(f"{words}: names no function")
-        if not entry["claims"] and not entry.get("open"):
-            found.append(f"{words}: has neither statements nor an open point")
-    named = {claim for entry in promises for claim in entry["claims"]}
-    for prefix in "FRTB":  # the statements that the paper's subject is made of
-        found += [
-            f"{claim} is promised nowhere"
-            for claim in ledger
-            if claim.startswith(prefix) and claim not in named
-        ]
-    return found
-
-
-def load(name):
-    return tomllib.loads((CHAPTERS / name).read_text(encoding="utf-8"))
-
-
-def test_the_crosswalk_points_to_what_exists():
-    assert problems(load("crosswalk.toml")["promise"], load("claims.toml")) == []
-
+from lint.crosswalk import problems
 
 GOOD = {"of": "title", "words": "Noise", "claims": ["F1"], "functions": ["families.vp"]}
+
+
+def crosswalk(root, **change):
+    """A crosswalk of one promise, beside a ledger of one claim."""
+    (root / "chapters").mkdir(exist_ok=True)
+    entry = "\n".join(f"{key} = {value!r}" for key, value in (GOOD | change).items())
+    (root / "chapters" / "crosswalk.toml").write_text(f"[[promise]]\n{entry}\n", "utf-8")
+    (root / "chapters" / "claims.toml").write_text('[F1]\npage = "01-a"\n', "utf-8")
+    return root
+
+
+def test_a_complete_crosswalk_has_no_problems(tmp_path):
+    assert problems(crosswalk(tmp_path)) == []
 
 
 @pytest.mark.parametrize(
@@ -72,6 +30,6 @@ GOOD = {"of": "title", "words": "Noise", "claims": ["F1"], "functions": ["famili
         ({"claims": []}, "F1 is promised nowhere"),
     ],
 )
-def test_each_fault_is_seen(change, expected):
-    assert problems([GOOD], {"F1": {}}) == []
-    assert any(expected in sentence for sentence in problems([GOOD | change], {"F1": {}}))
+def test_each_fault_is_seen(change, expected, tmp_path):
+    found = problems(crosswalk(tmp_path, **change))
+    assert any(expected in str(fault) for fault in found), found

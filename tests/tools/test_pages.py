@@ -1,108 +1,19 @@
-"""What every page of the book is made of: objectives, a guess before a figure, sliders, captions, exercises with hints and solutions.
-
-`problems` lists what a notebook lacks; the tests below it spoil a small complete page, one part at a time.
-"""
+"""The checker of the pages sees each part that a small complete page lacks."""
 
 import json
-import re
-from pathlib import Path
 
 import pytest
-
-CHAPTERS = Path(__file__).resolve().parents[2] / "chapters"
-KINDS = {"by hand", "by code", "by hand, then by code", "open"}
-EXERCISE = re.compile(
-    r"^(:{3,})\{exercise\} ([^\n]+)\n:label: (ex-\S+)\n(.*?)^\1$", re.MULTILINE | re.DOTALL
-)
-LONGEST = 16  # lines of a code cell; a function and what it is tried on
-
-
-def problems(book, name):
-    """What the notebook `book` lacks, one sentence each."""
-    found, cells = [], book["cells"]
-    text = "\n\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
-    code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
-    exercises = {label: (title, body) for _, title, label, body in EXERCISE.findall(text)}
-    for part in (
-        "{admonition} What you will learn",
-        "{admonition} Before you start",
-        "{admonition} Predict first",
-        "{container} dpss-caption",
-        "## Main take-away",
-        "## To go further",
-    ):
-        if part not in text:
-            found.append(f"{name}: has no {part!r}")
-    objectives = re.search(r"What you will learn.*?\n:{3,}\n", text, re.DOTALL)
-    aims = re.findall(r"^\d+\. .*$", objectives[0], re.MULTILINE) if objectives else []
-    if not 3 <= len(aims) <= 7:
-        found.append(f"{name}: has {len(aims)} objectives; needed: 3 to 7")
-    taken = set()
-    for aim in aims:
-        named = set(re.findall(r"<?(ex-\d\d-\d+)>?`", aim))
-        taken |= named
-        if not named or not named <= set(exercises):
-            found.append(f"{name}: objective {aim[:40]!r} is taken up by no exercise")
-    if not any("figures.explore(" in source for source in code):
-        found.append(f"{name}: has no interactive figure")
-    kinds = set()
-    if len(exercises) < 5:
-        found.append(f"{name}: has {len(exercises)} exercises; needed: 5")
-    for label, (title, body) in exercises.items():
-        kind = re.search(r"\(([^()]+)\)$", title)
-        if not kind or kind[1] not in KINDS:
-            found.append(f"{name}: {label} does not say whether it is by hand, by code or open")
-            continue
-        kinds |= set(kind[1].split(", then "))
-        if len(re.findall(r"\{dropdown\} Hint \d", body)) < 2:
-            found.append(f"{name}: {label} has no hints in stages")
-        solved = re.search(rf"\{{(solution|solution-start)\}} {label}\n:class: dropdown", text)
-        if not solved:
-            found.append(f"{name}: {label} has no folded solution")
-        elif "by code" in kind[1] and not checks_itself(cells, label, solved[1]):
-            found.append(f"{name}: {label} is by code, but no cell after its solution checks it")
-    for kind in ("by hand", "by code", "open"):
-        if exercises and kind not in kinds:
-            found.append(f"{name}: has no exercise {kind!r}")
-    for source in code:
-        if source.count("\n") + 1 > LONGEST:
-            found.append(
-                f"{name}: the cell {source[:30]!r} has {source.count(chr(10)) + 1} lines; needed: at most {LONGEST}"
-            )
-    if re.search(r"Reading takes|runs? in about \d", text):
-        found.append(f"{name}: states a time that the build measures")
-    return found
-
-
-def checks_itself(cells, label, kind):
-    """Whether the code between a solution and what comes next calls dpss.check or prints a comparison."""
-    inside = False
-    for cell in cells:
-        source = "".join(cell["source"])
-        if cell["cell_type"] == "markdown":
-            if f"{{{kind}}} {label}\n" in source:
-                inside = True
-            elif inside and re.search(r"\{exercise\}|^## ", source, re.MULTILINE):
-                return False
-        elif inside and re.search(r"dpss\.check\(|print\(.*[<=]", source):
-            return True
-    return False
-
-
-@pytest.mark.parametrize("path", sorted(CHAPTERS.glob("*.ipynb")), ids=lambda path: path.stem)
-def test_page_is_complete(path):
-    assert problems(json.loads(path.read_text(encoding="utf-8")), path.stem) == []
-
-
-# --- the checker itself ---------------------------------------------------------------------------------------------
+from lint import __main__ as lint
+from lint.pages import problems
 
 
 def exercise(n, kind, code=""):
-    cells = [
-        f"::::{{exercise}} Title ({kind})\n:label: ex-09-{n}\n\nDo it.\n\n:::{{dropdown}} Hint 1\nOne.\n:::\n"
-        f":::{{dropdown}} Hint 2\nTwo.\n:::\n::::\n\n:::{{solution}} ex-09-{n}\n:class: dropdown\n\nSo.\n:::"
-    ]
-    return [("markdown", cells[0])] + ([("code", code)] if code else [])
+    text = (
+        f"::::{{exercise}} Title ({kind})\n:label: ex-09-{n}\n\nDo it.\n\n"
+        ":::{dropdown} Hint 1\nOne.\n:::\n:::{dropdown} Hint 2\nTwo.\n:::\n::::\n\n"
+        f":::{{solution}} ex-09-{n}\n:class: dropdown\n\nSo.\n:::"
+    )
+    return [("markdown", text)] + ([("code", code)] if code else [])
 
 
 def page():
@@ -110,7 +21,8 @@ def page():
     cells = [
         (
             "markdown",
-            f"# Title\n\n:::{{admonition}} What you will learn\n:class: tip\n{aims}\n:::\n\n:::{{admonition}} Before you start\nx\n:::",
+            f"# Title\n\n:::{{admonition}} What you will learn\n:class: tip\n{aims}\n:::\n\n"
+            ":::{admonition} Before you start\nx\n:::",
         ),
         ("markdown", "::::{admonition} Predict first\n:class: important\nGuess.\n::::"),
         ("code", "figures.explore(figure_of, t=[0.0])"),
@@ -120,13 +32,20 @@ def page():
         *exercise(3, "open"),
         *exercise(4, "by hand"),
         *exercise(5, "by hand, then by code", 'dpss.check("A1", "x", 0, below=1)'),
-        ("markdown", "## Main take-away\n\nOne.\n\n## To go further\n\nRead."),
+        ("markdown", "## Main take-away\n\nOne.\n\n## To go further\n\nRead {cite}`peter2024`."),
     ]
-    return {"cells": [{"cell_type": kind, "source": [source]} for kind, source in cells]}
+    return [{"cell_type": kind, "source": [source]} for kind, source in cells]
 
 
-def test_a_complete_page_has_no_problems():
-    assert problems(page(), "09") == []
+def book(root, cells, name="09-a", contents="root: chapters/09-a\n"):
+    (root / "chapters").mkdir()
+    (root / "chapters" / f"{name}.ipynb").write_text(json.dumps({"cells": cells}), "utf-8")
+    (root / "_toc.yml").write_text(contents, "utf-8")
+    return root
+
+
+def test_a_complete_page_has_no_problems(tmp_path):
+    assert problems(book(tmp_path, page())) == []
 
 
 @pytest.mark.parametrize(
@@ -146,13 +65,47 @@ def test_a_complete_page_has_no_problems():
         ("{solution} ex-09-3", "{solution} ex-09-9", "ex-09-3 has no folded solution"),
         ("dpss.check", "compute", "no cell after its solution checks it"),
         ("Do it.", "Reading takes 5 minutes.", "states a time"),
+        ("# Title", "Title", "does not begin with its title"),
+        ("One.\n\n", "# One\n\n", "or has a second one"),
+        ("Read {cite}`peter2024`.", "Read.", "cites nothing"),
+        ("ex-09-4", "ex-09-7", "ex-09-7 is exercise 4; needed: the label ex-09-4"),
+        (":::{admonition} Before", "```{admonition} Before", "fenced by colons"),
+        ("{cite}`peter2024`", "Theorem 2 of {cite}`peter2024`", "numbering of the paper"),
+        ("{cite}`peter2024`", "{cite:t}`peter2024`, Section 4", "numbering of the paper"),
         ("figures.explore(", "\n" * 20 + "figures.explore(", "lines; needed"),
     ],
 )
-def test_each_fault_is_seen(old, new, expected):
-    book = page()
-    assert any(old in cell["source"][0] for cell in book["cells"])
-    for cell in book["cells"]:
+def test_each_fault_is_seen(old, new, expected, tmp_path):
+    cells = page()
+    assert any(old in cell["source"][0] for cell in cells)
+    for cell in cells:
         cell["source"] = [cell["source"][0].replace(old, new)]
-    found = problems(book, "09")
-    assert any(expected in sentence for sentence in found), found
+    found = [str(fault) for fault in problems(book(tmp_path, cells))]
+    assert any(f.startswith("chapters/09-a.ipynb: ") and expected in f for f in found), found
+
+
+@pytest.mark.parametrize(
+    "contents, name, expected",
+    [
+        ("root: chapters/index\n", "09-a", "_toc.yml: lists []"),
+        ("root: chapters/09-a\n  - file: chapters/10-b\n", "09-a", "_toc.yml: lists ['09-a', '10-"),
+        ("root: chapters/9-a\n", "9-a", "is not called by two digits and words"),
+    ],
+)
+def test_names_and_contents_are_checked(contents, name, expected, tmp_path):
+    found = problems(book(tmp_path, page(), name, contents))
+    assert any(expected in str(fault) for fault in found), found
+
+
+def test_the_linter_tells_of_all_pages_or_of_one(tmp_path, monkeypatch, capsys):
+    cells = page()
+    cells[0]["source"] = ["Nothing."]
+    monkeypatch.setattr(lint, "ROOT", book(tmp_path, cells))
+    monkeypatch.setattr(lint, "CHECKERS", [lint.pages])
+    monkeypatch.setattr(lint, "RUFF", [])
+    assert lint.main() == 1 and "chapters/09-a.ipynb: does not begin" in capsys.readouterr().out
+    (tmp_path / "chapters" / "08-b.ipynb").write_text(json.dumps({"cells": page()}), "utf-8")
+    (tmp_path / "_toc.yml").write_text("root: chapters/08-b\n  - file: chapters/09-a\n", "utf-8")
+    assert lint.main("09") == 1 and "09-a" in capsys.readouterr().out
+    assert lint.main("08") == 1 and "09-a" not in capsys.readouterr().out  # labels are ex-09-*
+    assert lint.main("07") == 1 and "no page 07" in capsys.readouterr().out

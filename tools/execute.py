@@ -1,0 +1,97 @@
+"""Execute the pages, one on each core, into the cache from which the site is built.
+
+A page runs again when its code has changed, or what it runs on: dpss, data, packages, Python.
+"""
+
+import asyncio
+import hashlib
+import os
+import pathlib
+import shutil
+import sys
+import time
+
+import nbformat
+from jupyter_cache import get_cache
+from jupyter_cache.base import CacheBundleIn
+from nbclient import NotebookClient
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+PAGES = sorted((ROOT / "chapters").glob("*.ipynb"))
+CACHE = ROOT / "_build" / ".jupyter_cache"  # where Jupyter Book looks
+INPUTS = ["dpss", "data", "requirements.lock"]  # what the cache does not look at
+TIMEOUT = 300  # seconds for a cell
+ONE_THREAD = {"OMP_NUM_THREADS": "1"}  # pages share the cores; no result depends on their number
+
+
+def digest(names):
+    """A checksum of files and folders."""
+    total = hashlib.sha256(sys.version.encode())
+    for name in names:
+        for path in sorted([ROOT / name, *(ROOT / name).rglob("*")]):
+            if path.is_file() and "__pycache__" not in path.parts:
+                total.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes())
+    return total.hexdigest()
+
+
+def cache():
+    """The cache of executed pages, empty if what they run on has changed."""
+    stamp, now = CACHE / "inputs.sha256", digest(INPUTS)
+    if not stamp.exists() or stamp.read_text() != now:
+        shutil.rmtree(CACHE, ignore_errors=True)
+        CACHE.mkdir(parents=True)
+        stamp.write_text(now)
+    return get_cache(CACHE)
+
+
+def result(path):
+    """A page as it was executed, pictures and widgets included."""
+    return get_cache(CACHE).merge_match_into_file(str(path))[1]
+
+
+async def execute(path, store, slot):
+    """Execute a page and store it; returns what failed, or nothing."""
+    book, places = nbformat.read(path, 4), []
+    client = NotebookClient(
+        book,
+        timeout=TIMEOUT,
+        kernel_name="python3",
+        record_timing=False,  # times in the cells would make it another notebook for the cache
+        extra_arguments=["--log-level=ERROR"],
+        on_cell_start=lambda cell, cell_index: places.append(cell_index),
+        resources={"metadata": {"path": path.parent}},
+    )
+    async with slot:
+        start = time.perf_counter()
+        try:
+            await client.async_execute(env={**os.environ, **ONE_THREAD})
+        except Exception as error:  # whatever stops a page is that page's failure
+            where = f"cell {places[-1]}" if places else "the kernel"
+            return f"{path.name}: {where} failed:\n{tail(error)}"
+        seconds = time.perf_counter() - start
+    data = {"execution_seconds": seconds}
+    store.cache_notebook_bundle(
+        CacheBundleIn(book, str(path), data=data), check_validity=False, overwrite=True
+    )
+    print(f"executed {path.name} in {seconds:.0f} s", flush=True)
+
+
+def tail(error, lines=15):
+    return "\n".join(str(error).splitlines()[-lines:])
+
+
+def run(paths=PAGES):
+    """Execute the pages that the cache does not hold; returns what failed, one text each."""
+    store = cache()
+
+    def waits(path):
+        try:
+            return not store.match_cache_file(str(path))
+        except KeyError:
+            return True
+
+    async def together():
+        slot = asyncio.Semaphore(os.cpu_count() or 1)
+        return await asyncio.gather(*(execute(path, store, slot) for path in paths if waits(path)))
+
+    return [what for what in asyncio.run(together()) if what]

@@ -1,0 +1,1 @@
+"""The page checkers: `problems(root)` of each module lists what is wrong with the book there."""

@@ -1,0 +1,122 @@
+"""What a page is made of: objectives, a guess, sliders, captions, exercises, hints, solutions."""
+
+import re
+
+from lint.book import Fault, cells, on, paths
+
+NAME = re.compile(r"\d\d(-[a-z]+)+|index")
+PARTS = (
+    "{admonition} What you will learn",
+    "{admonition} Before you start",
+    "{admonition} Predict first",
+    "{container} dpss-caption",
+    "## Main take-away",
+    "## To go further",
+)
+KINDS = {"by hand", "by code", "by hand, then by code", "open"}
+EXERCISE = re.compile(
+    r"^(:{3,})\{exercise\} ([^\n]+)\n:label: (ex-\S+)\n(.*?)^\1$", re.MULTILINE | re.DOTALL
+)
+LONGEST = 16  # lines of a code cell; a function and what it is tried on
+PAPER = r"\{cite\S*\}`peter"
+PLACE = (
+    r"(?:Sections?|Theorems?|Propositions?|Definitions?|Tables?|Fig(?:ures?|s?\.)|Eqs?\.) *\(?\d"
+)
+NUMBERING = re.compile(rf"{PLACE}[^.]{{0,20}}(?:of|in) {PAPER}|{PAPER}[^`]*`[,( ]+{PLACE}")
+
+
+def of_page(name, page):
+    """What a page, a list of cells, lacks."""
+    said = "\n\n".join(cell["source"] for cell in page if cell["cell_type"] == "markdown")
+    code = [cell["source"] for cell in page if cell["cell_type"] == "code"]
+    exercises = EXERCISE.findall(said)
+    if not NAME.fullmatch(name):
+        yield "is not called by two digits and words"
+    if not said.startswith("# ") or len(re.findall(r"^# ", said, re.MULTILINE)) > 1:
+        yield "does not begin with its title, or has a second one"
+    for part in PARTS:
+        if part not in said:
+            yield f"has no {part!r}"
+    further = said.partition("## To go further")[2]
+    if further and "{cite" not in further:
+        yield "cites nothing to go further"
+    yield from of_objectives(said, {label for _, _, label, _ in exercises})
+    if not any("figures.explore(" in source for source in code):
+        yield "has no interactive figure"
+    yield from of_exercises(name, page, said, exercises)
+    for source in code:
+        lines = source.count("\n") + 1
+        if lines > LONGEST:
+            yield f"the cell {source[:30]!r} has {lines} lines; needed: at most {LONGEST}"
+    if re.search(r"Reading takes|runs? in about \d", said):
+        yield "states a time that the build measures"
+    for fence in re.findall(r"^`{3,}\{.*", said, re.MULTILINE):
+        yield f"{fence!r}: directives are fenced by colons, which plain viewers show as text"
+    for place in NUMBERING.finditer(said):
+        yield f"quotes the numbering of the paper: {place[0]!r}"
+
+
+def of_objectives(said, labels):
+    """What is wrong with the objectives of a page whose exercises have these labels."""
+    box = re.search(r"What you will learn.*?\n:{3,}\n", said, re.DOTALL)
+    aims = re.findall(r"^\d+\. .*$", box[0], re.MULTILINE) if box else []
+    if not 3 <= len(aims) <= 6:
+        yield f"has {len(aims)} objectives; needed: 3 to 6"
+    for aim in aims:
+        named = set(re.findall(r"<?(ex-\d\d-\d+)>?`", aim))
+        if not named or not named <= labels:
+            yield f"objective {aim[:40]!r} is taken up by no exercise"
+
+
+def of_exercises(name, page, said, exercises):
+    """What is wrong with the exercises of a page."""
+    number = name[:2] if name[0].isdigit() else "00"
+    if len(exercises) < 5:
+        yield f"has {len(exercises)} exercises; needed: 5"
+    kinds = set()
+    for place, (_, title, label, body) in enumerate(exercises, 1):
+        if label != f"ex-{number}-{place}":
+            yield f"{label} is exercise {place}; needed: the label ex-{number}-{place}"
+        kind = re.search(r"\(([^()]+)\)$", title)
+        if not kind or kind[1] not in KINDS:
+            yield f"{label} does not say whether it is by hand, by code or open"
+            continue
+        kinds |= set(kind[1].split(", then "))
+        if len(re.findall(r"\{dropdown\} Hint \d", body)) < 2:
+            yield f"{label} has no hints in stages"
+        solved = re.search(rf"\{{(solution|solution-start)\}} {label}\n:class: dropdown", said)
+        if not solved:
+            yield f"{label} has no folded solution"
+        elif "by code" in kind[1] and not checks_itself(page, label, solved[1]):
+            yield f"{label} is by code, but no cell after its solution checks it"
+    for kind in ("by hand", "by code", "open"):
+        if exercises and kind not in kinds:
+            yield f"has no exercise {kind!r}"
+
+
+def checks_itself(page, label, kind):
+    """Whether the code between a solution and what comes next checks or prints a comparison."""
+    inside = False
+    for cell in page:
+        if cell["cell_type"] == "markdown":
+            if f"{{{kind}}} {label}\n" in cell["source"]:
+                inside = True
+            elif inside and re.search(r"\{exercise\}|^## ", cell["source"], re.MULTILINE):
+                return False
+        elif inside and re.search(r"dpss\.check\(|print\(.*[<=]", cell["source"]):
+            return True
+    return False
+
+
+def problems(root):
+    """What pages and the table of contents lack; nothing when all is well."""
+    found = [
+        on(path.stem, what) for path in paths(root) for what in of_page(path.stem, cells(path))
+    ]
+    contents = (root / "_toc.yml").read_text(encoding="utf-8")
+    listed = re.findall(r"^(?:root:| *- file:) chapters/(\S+)$", contents, re.MULTILINE)
+    named = {path.stem for path in paths(root)}
+    listed = [page for page in listed if page in named or page[0].isdigit()]
+    if listed != [path.stem for path in paths(root)]:
+        found.append(Fault("", "_toc.yml", f"lists {listed}; needed: every page, in order"))
+    return found
