@@ -163,7 +163,7 @@ def finite(u):
 def result(x, u, name="u"):
     """`x`, computed from the image `u`, as `like` makes it; ValueError beyond its range."""
     x = like(x, u)
-    if not _finite(x):
+    if not finite(x):
         large = float(abs(u).max())
         needed = f"smaller values, the result is beyond the range of {x.dtype}"
         raise ValueError(f"{name} has values of size {large:g}; needed: {needed}")
