@@ -107,6 +107,7 @@ NO_CALL = {
     "features.Classifier": "a module of torch, called by features and classify",
     "features.Classifier.forward": "a module of torch, called by features and classify",
     "figures.Figure": "a figure of Matplotlib",
+    "figures.explore": "draws what functions return; Explorer.widget shows it",
     "figures.Explorer": "holds what explore gives it",
     "images.fashion": "reads a file",
     "images.names": "reads a file",
@@ -124,7 +125,8 @@ OPTIONS = """
     above args at atol basis below beta_max beta_min bins blur_max cell claim colour columns
     contrast defect denoiser diffusivity dtype drift earlier eta features figure_of first frames
     generator height holds largest_diffusivity laplacian log_signal logx logy min_gain model n name
-    noise options other parameters phi predicts presmoothing prior process progress property range replay
+    noise options other parameters phi predicts presmoothing prior process progress property
+    range replay
     rows rtol scheme shape sigma sigma_max sigma_min signal spacing start steps t_max text title
     titles value_range what width witness xlabel ylabel
 """.split()
@@ -198,7 +200,6 @@ CALLS = {
     "figures.show": [dict(images=U), dict(images=[GREY, LIGHT])],
     "figures.strip": [dict(path=U, times=T)],
     "figures.curves": [dict(x=T, ys={"a": LATER, "b": T**2}, xlabel="x", ylabel="y")],
-    "figures.explore": [dict(figure_of=picture, a=[1, 2])],
     "figures.Explorer.widget": [{}],
     "images.channels_first": [dict(u=image((*GRID, 3)))],
     "images.as_float": [dict(u=(255 * LIGHT).astype(np.uint8)), dict(u=U)],
