@@ -196,6 +196,7 @@ def mask(region, shape, name="mask", *, each=False):
         raise TypeError(f"{name} is a {type(region).__name__}; needed: a boolean array or tensor")
     region = plain(region, name)
     region = region.detach().cpu().numpy() if isinstance(region, torch.Tensor) else region
+    region = region if region.flags.writeable else region.copy()  # for torch, as in `to_torch`
     if region.dtype != bool:
         raise TypeError(f"{name} has dtype {region.dtype}; needed: bool")
     if region.shape[-2:] != tuple(shape)[-2:] or region.ndim > 2 and not each:

@@ -183,16 +183,20 @@ def inpaint(u: Array, mask: Array) -> Array:
     height, width = u.shape[-2:]
     values = np.array(_arrays.to_numpy(u))
     columns = values.reshape(-1, height * width)
-    masks, number = np.unique(known.reshape(-1, height * width), axis=0, return_inverse=True)
-    number = np.broadcast_to(number.reshape(known.shape[:-2]), values.shape[:-2]).ravel()
+    masks = {}  # each different one, as bytes, with its number
+    which = [
+        masks.setdefault(one.tobytes(), len(masks)) for one in known.reshape(-1, height * width)
+    ]
+    which = np.broadcast_to(np.reshape(which, known.shape[:-2]), values.shape[:-2]).ravel()
     flat = osmosis.Drift(np.zeros((height - 1, width)), np.zeros((height, width - 1)))
     laplacian = osmosis.operator(flat)
-    for i, known in enumerate(masks):
+    for one, number in masks.items():
+        known, images = np.frombuffer(one, bool), which == number
         if not known.all():
             rows = laplacian[:, ~known].T.tocsc()  # at the unknown pixels; it is symmetric
-            given = rows[:, known] @ columns[number == i][:, known].T
+            given = rows[:, known] @ columns[images][:, known].T
             found = _osmosis.factor(-rows[:, ~known]).solve(given)
-            columns[np.ix_(number == i, ~known)] = found.T
+            columns[np.ix_(images, ~known)] = found.T
     return _arrays.result(values, u)
 
 

@@ -8,7 +8,7 @@ import torch
 from hypothesis import strategies as st
 from reference import GRIDS, SHAPES, image, laplacian, noise
 
-from dpss import vp
+from dpss import _osmosis, vp
 from dpss.diffusion import homogeneous, inpaint
 
 ROUNDING = 1e-12  # a few hundred roundings of numbers of size one
@@ -186,3 +186,52 @@ def test_inpainting_keeps_the_kind():
         v = inpaint(given_, torch.as_tensor(known))
         assert type(v) is type(given_) and v.dtype == given_.dtype
         np.testing.assert_allclose(v, inpaint(u, known), atol=1e-5)
+
+
+def test_a_mask_for_each_image_and_one_for_many():
+    u, masks = image((2, 3, 5, 6), 4), image((2, 3, 5, 6), 5) > 0.3
+    found = inpaint(u, masks)
+    for place in np.ndindex(2, 3):
+        np.testing.assert_allclose(found[place], inpaint(u[place], masks[place]), atol=1e-13)
+    shared = inpaint(u, masks[0])  # (3, 5, 6): the same three masks for both
+    for i, j in np.ndindex(2, 3):
+        np.testing.assert_allclose(shared[i, j], inpaint(u[i, j], masks[0, j]), atol=1e-13)
+    as_tensors = inpaint(torch.as_tensor(u), torch.as_tensor(masks[:, :1]))  # per image, colours
+    np.testing.assert_allclose(as_tensors[1, 2], inpaint(u[1, 2], masks[1, 0]), atol=1e-13)
+    for bad in (
+        masks[:, :2],
+        masks[..., :5],
+        masks[None],
+        masks & (np.arange(3) > 0)[:, None, None],
+    ):
+        with pytest.raises(ValueError, match="mask"):
+            inpaint(u, bad)
+
+
+def test_equal_masks_share_a_factorisation(monkeypatch):
+    factor, count = _osmosis.factor, []
+    monkeypatch.setattr(_osmosis, "factor", lambda A: count.append(A.shape) or factor(A))
+    masks = np.stack([image((5, 6), i % 2) > 0 for i in range(6)])
+    inpaint(image((6, 5, 6)), masks)
+    assert len(count) == 2
+
+
+# --- scale ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("side", [8, 150])
+@pytest.mark.parametrize("dtype, scales", [("f4", (1e-26, 1e30, 3e38)), ("f8", (1e-290, 1e308))])
+def test_blur_of_every_scale(side, dtype, scales):
+    u = np.random.default_rng(1).uniform(0.5, 1, (side, side)).astype(dtype)
+    for scale in scales:
+        for wrap in (np.asarray, torch.as_tensor):
+            found = np.asarray(homogeneous(wrap(u * np.dtype(dtype).type(scale)), 3.0)) / scale
+            np.testing.assert_allclose(found, homogeneous(u, 3.0), rtol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(5, 6), (3, 130)])
+@pytest.mark.parametrize("t", [1e20, 1e300, 1.7e308])
+def test_blur_for_ever_is_the_mean(shape, t):
+    u = image(shape, 6)
+    np.testing.assert_allclose(homogeneous(u, t), u.mean(), atol=1e-14)
+    np.testing.assert_allclose(homogeneous(u, [t, 0.0])[0], u.mean(), atol=1e-14)

@@ -336,3 +336,58 @@ def test_gaussian_frechet_scales_and_forgives_rounding_at_every_scale(scale):
     ):
         with pytest.raises(ValueError, match="cov_b"):
             measures.gaussian_frechet(np.zeros(4), scale * a, np.zeros(4), bad)
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-200, 1e200, 1e305])
+def test_gaussian_frechet_of_every_scale(scale):
+    p, q = scale * np.diag([1.0, 2.0, 5.0]), scale * np.diag([4.0, 2.0, 0.0])
+    zero = np.zeros(3)
+    assert math.isclose(measures.gaussian_frechet(zero, p, zero, q) / scale, 6.0, rel_tol=1e-12)
+    assert math.isclose(
+        measures.gaussian_frechet(zero, p, zero, np.eye(3)),
+        ((np.sqrt(np.diag(p)) - 1) ** 2).sum(),
+        rel_tol=1e-12,
+    )
+    with pytest.raises(ValueError, match="mean_a"):
+        measures.gaussian_frechet([1e200], [[1.0]], [-1e200], [[1.0]])
+
+
+def test_frechet_distance_of_images_of_any_shape_and_of_features():
+    a, b = noise((40, 3, 4, 5)), 1 + 2 * noise((30, 3, 4, 5), 1)
+
+    def mean_colour(u):
+        return u.mean((-2, -1))
+
+    found = measures.frechet_distance(a, b, features=mean_colour)
+    x, y = mean_colour(a), mean_colour(b)
+    expected = measures.gaussian_frechet(x.mean(0), np.cov(x.T), y.mean(0), np.cov(y.T))
+    assert math.isclose(found, expected, rel_tol=1e-12)
+    assert math.isclose(measures.frechet_distance(x, y), expected, rel_tol=1e-12)
+    ready = measures.frechet_distance(torch.as_tensor(x), torch.as_tensor(y))
+    assert math.isclose(ready, expected, rel_tol=1e-12)
+    assert measures.frechet_distance(a, b, features=lambda u: u.reshape(len(u), -1)[:, :2]) > 0
+    for one, two, word in (
+        (x, y[:, :2], "b has 2 features"),
+        (x[:1], y, "a has shape"),
+        (a, b, "a has shape"),
+        (x, np.full_like(y, 1e200) * np.sign(y), "b has the covariance"),
+        (x, y.astype(int), "b has dtype"),
+    ):
+        with pytest.raises((ValueError, TypeError), match=word):
+            measures.frechet_distance(one, two)
+    with pytest.raises(TypeError, match="features"):
+        measures.frechet_distance(x, y, features=lambda u: u + 1j)
+
+
+def test_lyapunov_refuses_what_is_no_function_of_each_number():
+    u = positive((2, 3, 4))
+    for bad in (np.sum, lambda r: r[..., :1], lambda r: 1.0):
+        with pytest.raises(ValueError, match="phi"):
+            measures.lyapunov(u, u, bad)
+
+
+def test_powers_beyond_the_range_are_refused():
+    with pytest.raises(ValueError, match="u has values of size 1e\\+200"):
+        measures.spectrum(np.full((3, 4), 1e200))
+    with pytest.raises(ValueError, match="range"):
+        measures.entropy(np.zeros((3, 4)), range=(-1e308, 1e308))

@@ -4,6 +4,7 @@ Dense references built pixel by pixel, axioms, orders, bad steps.
 """
 
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -407,3 +408,92 @@ def test_one_pixel_wide_gradients_are_those_of_scipy_inside():
         / 2
     )
     np.testing.assert_allclose(seen[0], expected, atol=1e-13)
+
+
+# --- scale ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype, scales", [("f4", (-126, -87, 99, 126)), ("f8", (-1000, 1000))])
+@pytest.mark.parametrize("name", FILTERS)
+def test_a_scaled_image_with_a_scaled_contrast_is_filtered_alike(name, dtype, scales):
+    """From 1e-38 (no squares in float32) and 1e-301 on; units are powers of two: bit by bit."""
+    u = image((2, 3, 6, 7), 15).astype(dtype)
+    kwargs = {"presmoothing": 0.7} if "presmoothed" in name else {}
+    filtering = edge_enhancing if "edge" in name else nonlinear
+    kwargs["scheme"] = next((s for s in SCHEMES if s in name), "fed")
+    expected = filtering(u, 2.0, 0.25, **kwargs)
+    for power in scales:
+        found = filtering(np.ldexp(u, power), 2.0, math.ldexp(0.25, power), **kwargs)
+        if power == -126:  # digits are lost in the image itself
+            np.testing.assert_allclose(np.ldexp(found, 126), expected, atol=1e-6)
+        else:
+            np.testing.assert_array_equal(np.ldexp(found, -power), expected)
+
+
+def test_each_image_of_a_batch_has_a_scale_of_its_own():
+    u = image((3, 6, 7), 16).astype("f4")
+    batch = u * np.array([1e-26, 1.0, 1e8], "f4")[:, None, None]
+    for f in (nonlinear, edge_enhancing):
+        found = f(batch, 2.0, 1e-9, colour=False)
+        for one, alone in zip(batch, found):
+            np.testing.assert_array_equal(f(one, 2.0, 1e-9), alone)
+    # nothing of the first is an edge, and all of the last
+    np.testing.assert_allclose(found[0], homogeneous(batch[0], 2.0), atol=2e-28)
+    assert (found[0] != 0).all() and np.abs(nonlinear(batch[2], 2.0, 1e-9) - batch[2]).max() < 10
+
+
+@pytest.mark.parametrize("dtype, least", [("f4", 1e-18), ("f8", 1e-152)])
+def test_contrasts_at_the_ends_of_the_range_are_right_or_refused(dtype, least):
+    u = image((6, 7), 17).astype(dtype)
+    for huge in (1e10, 1e38, 1e300):  # nothing is an edge
+        for f in (nonlinear, edge_enhancing):
+            np.testing.assert_allclose(
+                f(u, 2.0, huge, steps=200), homogeneous(u, 2.0), atol=2e-3, rtol=0
+            )
+    np.testing.assert_allclose(nonlinear(u, 2.0, 2 * least), u, atol=1e-6)  # all is an edge
+    for f in (nonlinear, edge_enhancing):
+        for tiny in (least / 100, 1e-200, 1e-320):
+            with pytest.raises(ValueError, match="contrast is"):
+                f(u, 2.0, tiny)
+        np.testing.assert_array_equal(f(np.full((4, 5), 3.0, dtype), 2.0, 1e-320), 3)
+
+
+@pytest.mark.parametrize(
+    "kwargs, word",
+    [
+        ({"t": 1e9}, "t is 1e\\+09"),
+        ({"t": 1e300}, "t is"),
+        ({"t": 1e12, "scheme": "aos"}, "t is"),
+        ({"t": 1e7, "scheme": "explicit"}, "t is"),
+        ({"t": 1e9, "steps": 1}, "steps"),
+        ({"t": 1e14, "scheme": "aos", "steps": 1}, "steps is 1"),
+        ({"t": 10.0, "diffusivity": lambda s: 1e12 + 0 * s}, "steps"),
+        ({"t": 1.0, "presmoothing": 1.0, "contrast": 1e-300}, "contrast"),
+    ],
+)
+def test_what_would_take_for_ever_is_refused_before_any_work(kwargs, word):
+    with pytest.raises(ValueError, match=word):
+        nonlinear(image((32, 32)), **{"contrast": CONTRAST} | kwargs)
+
+
+def test_long_implicit_steps_keep_the_mean_up_to_their_bound():
+    u = image((9, 8), 18)
+    for dtype, step in (("f4", 4e4), ("f8", 1e13)):
+        v = nonlinear(u.astype(dtype), step, 1.0, scheme="aos", steps=1)
+        assert abs(v.mean() - u.mean()) < 1e-3 and np.ptp(v) < np.ptp(u)
+    assert np.isfinite(nonlinear(u, 5.0, CONTRAST, presmoothing=1e200)).all()
+
+
+def test_a_photograph_with_its_colours_last_is_warned_of_once_at_the_callers_line():
+    u = np.tile(image((16, 16, 1), 19), (1, 1, 3))
+    for call in (
+        lambda: nonlinear(u, 1.0, CONTRAST, presmoothing=1.0, steps=3),
+        lambda: edge_enhancing(u, 1.0, CONTRAST, steps=3),
+        lambda: homogeneous(u, 1.0),
+        lambda: homogeneous(torch.as_tensor(u), 1.0),
+    ):
+        with warnings.catch_warnings(record=True) as seen:
+            warnings.simplefilter("always")
+            call()
+        assert len(seen) == 1 and "channels_first" in str(seen[0].message)
+        assert seen[0].filename == __file__

@@ -1,9 +1,11 @@
 """Osmosis against dense matrices built edge by edge; laws O1–O10 and the cases where they fail."""
 
 import math
+import warnings
 
 import numpy as np
 import pytest
+import scipy.fft
 import scipy.linalg
 import scipy.sparse
 import torch
@@ -13,6 +15,7 @@ from reference import (
     GRIDS,
     drift,
     edges,
+    eigenvalues,
     grids,
     image,
     noise,
@@ -23,6 +26,7 @@ from reference import (
     seeds,
 )
 
+from dpss import _osmosis
 from dpss.osmosis import (
     Drift,
     canonical_drift,
@@ -441,3 +445,120 @@ def test_a_colour_image_with_an_incompatible_drift_per_channel():
     w = steady_state(u, stacked)
     for channel, (dy, dx) in enumerate(drifts):
         np.testing.assert_allclose(w[channel], null_image(osmosis(dy, dx), u[channel]), rtol=1e-8)
+
+
+# --- long times -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("step", [1e-300, 1e-9, 1.0, 1e4, 1e8, 1e12, 1e14, 1e300])
+def test_an_implicit_step_of_any_length_is_that_of_the_cosines(step):
+    """With a flat guidance it is 1/(1 + τλ_k) in cosine modes, whatever τ."""
+    u, shape = positive((48, 40)), (48, 40)
+    modes = scipy.fft.dctn(u, norm="ortho") / (1 + step * eigenvalues(*shape))
+    exact = scipy.fft.idctn(modes, norm="ortho")
+    found = evolve(u, canonical_drift(np.ones(shape)), step, scheme="implicit", steps=1)
+    np.testing.assert_allclose(found, exact, rtol=1e-10)
+    assert abs(found.sum() - u.sum()) < 1e-14 * u.sum()
+
+
+@given(grids, seeds, contrasts, st.sampled_from([1e-12, 1e-3, 1.0, 1e5, 1e9, 1e14, 1e300]))
+def test_implicit_steps_keep_mass_and_sign_and_end_in_the_steady_state(shape, seed, contrast, t):
+    v, d = positive(shape, seed, contrast), Drift(*random_drift(shape, seed))
+    density = np.zeros(shape)
+    density[0, 0] = 1.0
+    u = np.stack([v, noise(shape, seed), density])
+    for filter_drift in (canonical_drift(v), d):
+        w = evolve(u, filter_drift, t, scheme="implicit", steps=3)
+        size = np.abs(u).sum((-2, -1))
+        assert (np.abs((w - u).sum((-2, -1))) <= 1e-14 * size).all()
+        assert (w[[0, 2]] >= 0).all()
+        if t >= 1e14:
+            np.testing.assert_allclose(w, steady_state(u, filter_drift), atol=1e-8 * size.max())
+
+
+@pytest.mark.parametrize("compatible", [True, False])
+@pytest.mark.parametrize("t", [1e5, 1e11, 1e300])
+def test_exact_evolution_over_long_times_is_the_steady_state(compatible, t):
+    u, shape = noise((2, 12, 9)), (12, 9)
+    d = canonical_drift(positive(shape)) if compatible else Drift(*random_drift(shape))
+    # at the slowest rate of a contrast of 100 on 12 pixels, 7e-4, nothing is left at 1e5
+    np.testing.assert_allclose(evolve(u, d, t), steady_state(u, d), atol=1e-9)
+
+
+@pytest.mark.parametrize("compatible", [True, False])
+@pytest.mark.parametrize("excess", [0.9, 1.1])
+def test_all_is_over_exactly_when_the_gap_says_so(compatible, excess):
+    """`is_over` counts eigenvalues by pivots; here they are computed and compared."""
+    shape = (5, 6)
+    d = canonical_drift(positive(shape)) if compatible else Drift(*random_drift(shape))
+    A = operator(d)
+    w = steady_state(np.full(shape, 1 / 30), d).ravel()
+    S = A.toarray() * np.sqrt(w) / np.sqrt(w)[:, None]
+    rate = np.sort(np.linalg.eigvalsh(-(S + S.T) / 2))[1]
+    t = excess * -(math.log(_osmosis.ROUNDING) + math.log(w.min())) / rate
+    assert _osmosis.is_over(A, w, t) == (excess > 1)
+    if excess > 1:  # and then it is
+        left = scipy.linalg.expm(t * A.toarray()) - w[:, None]
+        assert np.abs(left / w[:, None]).max() < 1e-10
+
+
+def test_a_bottleneck_is_not_over_and_is_refused():
+    """Two rooms whose door lets 1e-9 through: after 1e11 the first has not filled the second."""
+    v = np.ones((1, 9))
+    v[0, 4] = 1e-12
+    u = np.zeros((1, 9))
+    u[0, 0] = 1.0
+    with pytest.raises(ValueError, match="t is 1e\\+11.*products"):
+        evolve(u, canonical_drift(v), 1e11)
+    half = evolve(u, canonical_drift(v), 1e11, scheme="implicit", steps=50)
+    assert half[0, :4].sum() > 0.55  # by the scheme that can
+    with pytest.raises(ValueError, match="t is 1e\\+11.*steps"):
+        evolve(u, canonical_drift(v), 1e11, scheme="explicit")
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-30, 1e30, 1e300])
+def test_osmosis_of_every_scale(scale):
+    u, v = positive((4, 5)), positive((4, 5), 1)
+    d, scaled = canonical_drift(v), canonical_drift(scale * v)
+    np.testing.assert_allclose(scaled.dx, d.dx, atol=1e-15)
+    for scheme in ("exact", "implicit", "explicit"):
+        found = evolve(scale * u, scaled, 1.0, scheme=scheme) / scale
+        np.testing.assert_allclose(found, evolve(u, d, 1.0, scheme=scheme), rtol=1e-11)
+    np.testing.assert_allclose(
+        compress(scale * u, u > 0.1) / scale, compress(u, u > 0.1), rtol=1e-9
+    )
+    with pytest.raises(ValueError, match="u has values of size"):
+        steady_state(np.full((4, 5), 1e308), d)
+    with pytest.raises(ValueError, match="spacing"):
+        evolve(u, d, 1.0, spacing=1e-200)
+
+
+def test_a_photograph_with_its_colours_last_is_warned_of_once_at_the_callers_line():
+    u, mask = np.tile(positive((16, 16, 1)), (1, 1, 3)), np.zeros((16, 3), bool)
+    d = canonical_drift(np.ones((16, 3)))
+    for call in (
+        lambda: evolve(u, d, 1.0),
+        lambda: steady_state(u, d),
+        lambda: canonical_drift(u),
+        lambda: canonical_drift(log_guidance=u),
+        lambda: shadow_removal(u, mask),
+        lambda: compress(u, mask),
+    ):
+        with warnings.catch_warnings(record=True) as seen:
+            warnings.simplefilter("always")
+            call()
+        assert len(seen) == 1 and "channels_first" in str(seen[0].message)
+        assert seen[0].filename == __file__
+
+
+def test_a_drift_is_made_of_plain_arrays():
+    dy, dx = random_drift((4, 5))
+    for odd in (np.asfortranarray, lambda d: d.astype(">f8"), lambda d: d[::-1].copy()[::-1]):
+        d = Drift(odd(dy), odd(dx))
+        assert d.dy.flags.carray and d.dx.dtype.isnative and (d.dy == dy).all()
+    for bad in (np.ma.masked_array(dy, dy > 0), dy.astype(complex), dy.tolist(), dy[0]):
+        with pytest.raises((TypeError, ValueError), match="dy"):
+            Drift(bad, dx)
+    for bad in (np.full((4, 5), np.inf), np.full((4, 5), np.nan), np.ones((5, 4))):
+        with pytest.raises(ValueError, match="potential"):
+            Drift(dy, dx, bad)
