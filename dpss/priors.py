@@ -395,7 +395,8 @@ def _along(coefficients, u, event):
     axes = len(event)
     rows = coefficients.flatten(-axes, -2)  # `spread` knows of two axes of the image
     spread = _arrays.spread(rows, (*u.shape[:-axes], *event[-2:]))
-    return spread.unflatten(-2, coefficients.shape[-axes:-1]).to(u.device)
+    spread = spread.unflatten(-2, coefficients.shape[-axes:-1]).to(u.device)
+    return spread[(None,) * (u.ndim - spread.ndim)]
 
 
 def _log_units(basis, event):
