@@ -395,8 +395,7 @@ def _along(coefficients, u, event):
     axes = len(event)
     rows = coefficients.flatten(-axes, -2)  # `spread` knows of two axes of the image
     spread = _arrays.spread(rows, (*u.shape[:-axes], *event[-2:]))
-    spread = spread.unflatten(-2, coefficients.shape[-axes:-1]).to(u.device)
-    return spread[(None,) * (u.ndim - spread.ndim)]
+    return spread.unflatten(-2, coefficients.shape[-axes:-1]).to(u.device)
 
 
 def _log_units(basis, event):
