@@ -1,4 +1,4 @@
-"""Exact denoisers as objects: judged at the times in use, copied, pickled, in every state and layout."""
+"""Exact denoisers as objects: bases judged at the times in use, copies, states, layouts."""
 
 import copy
 import pickle
@@ -49,7 +49,7 @@ def test_bases_are_judged_at_the_times_in_use():
             call()
 
 
-# --- copies, and the state of the caller ------------------------------------------------------------
+# --- copies, and the state of the caller --------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", KINDS)
