@@ -372,7 +372,7 @@ def _panel(ax, default):
     else:
         y = np.concatenate([_seen(line, ax)[1] for line in others])
         parts.append(f"{len(others)} lines {_between(y, ax.get_yscale() == 'log')}")
-    return f"{title or default}: " + ", ".join(filter(None, parts))
+    return ": ".join(filter(None, [title or default, ", ".join(filter(None, parts))]))
 
 
 def _drawn(line, label, ax):
