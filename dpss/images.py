@@ -170,11 +170,11 @@ def as_float(u: np.ndarray | torch.Tensor) -> np.ndarray | torch.Tensor:
     v = _given(u)
     if isinstance(v, torch.Tensor):
         if v.is_floating_point():
-            return u
+            return v
         grey = torch.from_numpy(as_float(v.cpu().numpy()))
         return grey.to(v.device, torch.get_default_dtype())
     if v.dtype.kind == "f":
-        return u
+        return v
     if v.dtype.kind not in "bu":
         needed = "an unsigned type such as uint8, bool, or floating point"
         raise TypeError(f"u has dtype {v.dtype}; needed: {needed}")
