@@ -1,0 +1,111 @@
+"""What is computed anew when a witness of the certificate is replayed: functionals of laws, at the times it names.
+
+They are functions of this module so that a witness can be pickled where its process can. Numbers per mode enter
+through their logarithms: data may be as small or as large as it takes to see a failure.
+"""
+
+import math
+
+import torch
+
+from ._conditions import block, compositions, excess
+from ._geometry import matrix
+from .measures import conditional_entropy
+
+
+def rise(functional, s, t):
+    """By how much a functional of the time rises from s to t; from −∞ and to ∞ it is ∞."""
+    return functional(t) - functional(s)
+
+
+def exponential(x):
+    """eˣ, ∞ where it is too large."""
+    return math.exp(x) if x < 709 else math.inf
+
+
+def coefficients(process, shape, t):
+    """log α and log σ at one time, (H, W) each."""
+    now = block(process, shape, torch.tensor([t], dtype=torch.float64))
+    return now.log_gain[0].expand(shape), now.log_noise[0].expand(shape)
+
+
+def distance_at_start(process, shape):
+    """max(|α_0 − 1|, σ_0) over all modes."""
+    log_gain, log_noise = coefficients(process, shape, 0.0)
+    return max(torch.expm1(log_gain).abs().max(), torch.exp(log_noise).max()).item()
+
+
+def gain_in_mode(process, shape, mode, t):
+    """α_t of one mode."""
+    return torch.exp(coefficients(process, shape, t)[0][mode]).item()
+
+
+def entropy(process, shape, t):
+    """H(U_t | U_0) in nats."""
+    return conditional_entropy(process, t, shape).item()
+
+
+def step_gap(process, r, s, t):
+    """How far the steps r → s → t are from the one r → t."""
+    ((_, gap, _),) = compositions(process, torch.tensor([[r], [s], [t]], dtype=torch.float64))
+    return gap
+
+
+def log_snr(process, shape, mode, t):
+    """log SNR of one mode."""
+    return process.log_snr(t).expand(shape)[mode].item()
+
+
+def middle(first, second):
+    """log v of the data N(0, v) that are as strong as the noise half-way between two log SNRs."""
+    return -first if second == math.inf else -0.5 * (first + second)
+
+
+def information(process, shape, mode, log_variance, t):
+    """I(U_0; U_t) = ½ log(1 + v SNR) in nats, for data N(0, v) in one mode."""
+    x = log_variance + log_snr(process, shape, mode, t)
+    return 0.5 * (max(x, 0.0) + math.log1p(math.exp(-abs(x))))
+
+
+def divergence(process, shape, mode, log_variance, t):
+    """KL of the evolutions of N(√v, v) and N(0, v) in one mode: ½ α² v/(α² v + σ²) = ½ v SNR/(1 + v SNR)."""
+    x = log_variance + log_snr(process, shape, mode, t)
+    y = math.exp(-abs(x))
+    return 0.5 * (1 if x > 0 else y) / (1 + y)
+
+
+def kl_of_normal(process, shape, t):
+    """KL(p_t ‖ N(0, I)) of p_0 = N(0, I)."""
+    log_gain, log_noise = coefficients(process, shape, t)
+    if process.basis.orthonormal:
+        return 0.5 * excess(torch.logaddexp(2 * log_gain, 2 * log_noise)).sum().item()
+    # Covariances of the modes: M = B Bᵀ at the start, A = α M α + σ² now. Triangles of orthogonal decompositions
+    # have their determinants also where B is ill-conditioned and M singular to rounding.
+    B, vectors = matrix(process.basis.analyse, shape), matrix(process.basis.synthesise, shape)
+    log_gain, log_noise = log_gain.flatten(), log_noise.flatten()
+    norms = torch.log(torch.linalg.vector_norm(B, dim=1))
+    scale = 0.5 * torch.logaddexp(2 * (log_gain + norms), 2 * log_noise)  # log √A_kk
+    if scale.min() == -math.inf:
+        return math.inf  # a mode in which nothing is left, not even noise
+    faded = torch.exp(log_gain - scale)[:, None] * B
+    noise = torch.exp(log_noise - scale).diag()
+    log_ratio = log_volume(torch.cat([faded, noise], 1)) + scale.sum()
+    log_ratio = log_ratio - log_volume(B / torch.exp(norms)[:, None]) - norms.sum()
+    trace = (vectors @ (torch.exp(log_gain)[:, None] * B)).square().sum()
+    trace = trace + (vectors * torch.exp(log_noise)).square().sum()
+    return max(0.0, (0.5 * (trace - len(B)) - log_ratio).item())
+
+
+def log_volume(rows):
+    """½ log det(R Rᵀ) of a matrix R with at least as many columns as rows."""
+    return torch.log(torch.linalg.qr(rows.T, mode="r").R.diagonal().abs()).sum()
+
+
+def kl_of_one_value(process, shape, mode, log_norm, log_square, t):
+    """KL(p_t ‖ N(0, I)) of data N(0, I) of which one mode, uncoupled to others, is known: c = √M_kk m.
+
+    ½ (α² m² + σ²/M_kk − 1 − log(σ²/M_kk)), where N(0, I) stays in the other modes. `log_norm`: log M_kk, `log_square`: log m².
+    """
+    log_gain, log_noise = (x[mode].item() for x in coefficients(process, shape, t))
+    log_noise = 2 * log_noise - log_norm
+    return 0.5 * (exponential(2 * log_gain + log_square) + exponential(log_noise) - 1 - log_noise)
