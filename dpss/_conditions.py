@@ -1,9 +1,9 @@
-"""Conditions of the certificate: what the coefficients of a process must satisfy, looked at block by block of times.
+"""Conditions of the certificate: what coefficients must satisfy, looked at block by block of times.
 
-Every condition is put in a form that neither large nor small numbers can hide from: gains and noise levels enter
-through their logarithms, so that 1e-300 counts as much as 1. What is forgiven is rounding and no more: TOLERANCE
-times the size of the numbers that were computed, log α and log σ included, since an exponential turns an error of
-its exponent into a relative one.
+Gains and noise levels enter by their logarithms, so that 1e-300 counts as much as 1: data may be as
+large or as small. What is forgiven is rounding: TOLERANCE times the size of the numbers that were
+computed, |log α| and |log σ| included, as an exponential turns a rounded exponent into a relative
+error.
 """
 
 import math
@@ -13,40 +13,38 @@ from typing import NamedTuple
 import torch
 
 TOLERANCE = 2.0**-45  # 128 roundings of double precision, 2.8e-14
-ONE = 0.125  # 16 roundings: what 1 − α² is off by, however small it is
-BLOCK = 2**17  # coefficients that are looked at together, 1 MB: they stay in the cache of a processor
-SMALLEST = 1e-280  # below it numbers, and variances, begin to lose digits
+ONE = 0.125  # 16 roundings: by this √(1 − α²)² may be wrong, however small it is
+BLOCK = 2**18  # coefficients that are looked at together: 2 MB stay in the cache of a processor
+SMALLEST = 1e-280  # below it numbers begin to lose digits
 
 
 @dataclass(frozen=True)
 class Block:
-    """Coefficients at some times (m,): log α and log σ, each (m, 1, 1) where all modes agree, else (m, H, W)."""
+    """log α and log σ at some times (m,): (m, 1, 1) each where all modes agree, else (m, H, W)."""
 
     times: torch.Tensor
     log_gain: torch.Tensor
     log_noise: torch.Tensor
 
-    @property
-    def log_snr(self):
-        """log(α²/σ²): −∞ where α = 0, +∞ where α > 0 = σ."""
-        ratio = 2 * (self.log_gain - self.log_noise)
-        return torch.where(self.log_gain == -math.inf, self.log_gain, ratio)
-
 
 def block(process, shape, times):
     """The `Block` of a process on images of `shape` at `times` (m,)."""
-    values = process.log_signal(times), torch.log(process.noise(times))
-    grids = {tuple(value.shape[-2:]) for value in values} - {(1, 1), shape}
-    if grids:
-        raise ValueError(
-            f"shape is {shape}; needed: {grids.pop()}, the grid of the coefficients of {process.name!r}"
-        )
+    values = [process.log_signal(times), torch.log(process.noise(times))]
+    for i, value in enumerate(values):
+        grid = tuple(value.shape[-2:])
+        if grid != (1, 1):
+            try:
+                values[i] = value.expand(-1, *shape)
+            except RuntimeError:
+                raise ValueError(
+                    f"shape is {shape}; needed: {grid}, the grid of the coefficients of {process!r}"
+                ) from None
     return Block(times, *values)
 
 
 def blocks(process, shape, times):
     """The blocks that `times` fall into."""
-    for some in times.split(max(1, BLOCK // (shape[0] * shape[1]))):
+    for some in times.split(max(1, BLOCK // math.prod(shape))):
         yield block(process, shape, some)
 
 
@@ -56,12 +54,17 @@ def size(logarithm):
 
 
 def apart(x, y):
-    """|x − y| of two logarithms, where −∞ is as far as can be from any number, and not from −∞."""
+    """|x − y| of two logarithms: −∞ is infinitely far from any number, and not from −∞."""
     return (x - y).abs().nan_to_num(nan=0.0, posinf=math.inf)
 
 
+def total(values, shape):
+    """The sum over all modes, (m,); one number may stand for all of them."""
+    return values.sum((1, 2)) * (math.prod(shape) / math.prod(values.shape[1:]))
+
+
 class Rise(NamedTuple):
-    """A rise by `size` in one `mode` from the time `s` to the time `t`; `real` if rounding cannot explain it."""
+    """A rise by `size` in a mode from the time s to the time t; `real` beyond rounding."""
 
     real: bool
     size: float
@@ -71,42 +74,45 @@ class Rise(NamedTuple):
 
 
 class NeverRises:
-    """The largest rise of numbers (m, H, W) over all pairs of times, by their past minima."""
+    """Numbers that must never rise. `worst`: the largest rise over all pairs of times."""
 
     def __init__(self):
         self.worst = Rise(False, 0.0, (0, 0), 0.0, 0.0)
-        self.past = None  # minimum, what is forgiven there, and its time, (1, H, W) each
+        self.least = None  # so far: its value, what is forgiven there, and its time, (1, H, W) each
 
     def look(self, times, values, forgiven):
-        when = times[:, None, None].expand(values.shape)
-        if self.past is None:
-            self.past = values[:1], forgiven[:1], when[:1]
-        past = [
-            torch.cat([x.expand(1, *values.shape[1:]), y])
-            for x, y in zip(self.past, (values, forgiven, when))
-        ]
-        least, at = past[0].cummin(0)
-        slack, since = past[1].gather(0, at), past[2].gather(0, at)
-        self.past = least[-1:], slack[-1:], since[-1:]
-        gap = (values - least[1:]).nan_to_num(nan=0.0, posinf=math.inf)  # ∞ − ∞: it stays infinite
-        real = gap > forgiven + slack[1:]
-        some = bool(real.any())
-        flat = (torch.where(real, gap, 0.0) if some else gap).argmax().item()
-        i, y, x = (int(n) for n in torch.unravel_index(torch.tensor(flat), gap.shape))
-        found = Rise(some, gap[i, y, x].item(), (y, x), since[i + 1, y, x].item(), times[i].item())
-        self.worst = max(self.worst, found, key=lambda rise: rise[:2])
+        """`values` and what is `forgiven` them, (m, H, W) each, at `times` (m,)."""
+        news = values, forgiven, times[:, None, None].expand(values.shape)
+        olds = self.least or [x[:1] for x in news]
+        values, forgiven, when = (torch.cat([x.expand(y[:1].shape), y]) for x, y in zip(olds, news))
+        if not (values[1:] > values[:-1]).any():  # as is the rule, and quickly seen
+            self.least = [x[-1:] for x in (values, forgiven, when)]
+            return
+        least, place = values.cummin(0)
+        slack, since = forgiven.gather(0, place), when.gather(0, place)
+        self.least = [x[-1:] for x in (least, slack, since)]
+        gap = (values - least).nan_to_num(nan=0.0, posinf=math.inf)  # ∞ − ∞: it stays infinite
+        real = gap > forgiven + slack
+        found = bool(real.any())
+        i, y, x = torch.unravel_index(
+            (torch.where(real, gap, 0.0) if found else gap).argmax(), gap.shape
+        )
+        ends = (clock[i, y, x].item() for clock in (since, when))
+        rise = Rise(found, gap[i, y, x].item(), (y.item(), x.item()), *ends)
+        self.worst = max(self.worst, rise, key=lambda rise: rise[:2])
 
 
 def log_snr(now):
-    """log SNR, which must never rise (Theorem 1), and its rounding."""
-    return now.log_snr, TOLERANCE * (1 + 2 * size(now.log_gain) + 2 * size(now.log_noise))
+    """log SNR, −∞ where α = 0, and its rounding."""
+    ratio = 2 * (now.log_gain - now.log_noise)
+    ratio = torch.where(now.log_gain == -math.inf, now.log_gain, ratio)
+    return ratio, TOLERANCE * (1 + 2 * size(now.log_gain) + 2 * size(now.log_noise))
 
 
 def lost_entropy(now, shape):
-    """−Σ log σ over the modes, which never rises where H(U_t | U_0) never falls, and its rounding: (m, 1, 1) each."""
-    log_noise = now.log_noise.expand(-1, *shape)
-    rounding = TOLERANCE * (1 + size(log_noise))
-    return -log_noise.sum((1, 2), keepdim=True), rounding.sum((1, 2), keepdim=True)
+    """−Σ log σ, a constant less H(U_t | U_0), and its rounding."""
+    values = -now.log_noise, TOLERANCE * (1 + size(now.log_noise))
+    return (total(x, shape)[:, None, None] for x in values)
 
 
 def excess(x):
@@ -127,11 +133,12 @@ class Largest(NamedTuple):
 
 
 class NormalStays:
-    """α M α + diag(σ²) = M for the covariance M = B Bᵀ of the modes of N(0, I); α² + σ² = 1 where B is orthonormal.
+    """α M α + diag(σ²) = M for the covariance M = B Bᵀ of the modes of N(0, I).
 
-    That is: α² + σ²/M_kk = 1 in each mode k, and α = 1, σ = 0 in the modes that are coupled to others. Both are tested
-    as they stand, linear in the violation. `violation`: in units of what is forgiven. `nats`: KL(p_t ‖ N(0, I)) of
-    p_0 = N(0, I), summed over the modes.
+    That is α² + σ²/M_kk = 1 in each mode k, and α = 1, σ = 0 in modes that are coupled to others.
+    Both are tested as they stand, linear in the violation. `violation` is in units of what is
+    forgiven, `nats` is KL(p_t ‖ N(0, I)) of p_0 = N(0, I), summed over the modes: all of it where
+    none is coupled.
     """
 
     def __init__(self, geometry):
@@ -142,59 +149,57 @@ class NormalStays:
     def look(self, now):
         log_noise = 2 * now.log_noise - self.geometry.log_norms
         log_variance = torch.logaddexp(2 * now.log_gain, log_noise)
-        # |1 − α²| + σ²: how far the mode has moved; where the condition holds no more than 2
+        # |1 − α²| + σ²: how far a mode has moved; where the condition holds, 2 at most
         moved = (torch.expm1(2 * now.log_gain).abs() + torch.exp(log_noise)).clamp(max=2)
         violation = log_variance.abs() + self.geometry.coupling * moved
-        relative = (violation / (self.forgiven * moved + TOLERANCE * ONE)).amax((1, 2))
-        nats = 0.5 * excess(log_variance)
-        weight = (
-            math.prod(self.geometry.shape) / nats[0].numel()
-        )  # one number may stand for all modes
-        self.violation = self.violation.look(now.times, relative)
-        self.nats = self.nats.look(now.times, weight * nats.sum((1, 2)))
+        violation = violation / (self.forgiven * moved + TOLERANCE * ONE)
+        nats = total(0.5 * excess(log_variance), self.geometry.shape)
+        self.violation = self.violation.look(now.times, violation.amax((1, 2)))
+        self.nats = self.nats.look(now.times, nats)
 
 
 class Forgets:
-    """What is forgotten at t = 1, and what never moves: has the same gain and the same noise level at all t > 0.
+    """What is forgotten at t = 1, and what stands still: constant gain and noise level for t > 0.
 
-    `frozen`, `log_gain` (log α_1): (H, W).
+    `log_gain`: log α_1. `frozen`: whether a mode stands still. (H, W) each.
     """
 
     def __init__(self, shape):
         self.shape, self.extremes = shape, None
 
     def look(self, now):
+        """The least and the largest log α and log σ so far, and the last log α."""
         later = now.times > 0
-        if not later.any():
-            return
-        found = []
-        for values in (now.log_gain[later], now.log_noise[later]):
-            found += [values.amin(0).expand(self.shape), -values.amax(0).expand(self.shape)]
-        found = torch.stack(found)
-        self.extremes = found if self.extremes is None else torch.minimum(self.extremes, found)
-        self.log_gain = now.log_gain[-1].expand(self.shape)
+        if later.any():
+            logs = now.log_gain[later], now.log_noise[later]
+            found = [x for log in logs for x in (log.amin(0), -log.amax(0))]
+            olds = self.extremes or found
+            self.extremes = [x.minimum(y) for x, y in zip(olds, found)]
+            self.log_gain = now.log_gain[-1].expand(self.shape)
+
+    @property
+    def frozen(self):
+        still = torch.ones(self.shape, dtype=torch.bool)
+        for least, most in zip(self.extremes[::2], self.extremes[1::2]):
+            forgiven = TOLERANCE * (1 + torch.maximum(size(least), size(most)))
+            still = still & (apart(least, -most) <= forgiven)
+        return still
 
     @property
     def loudest(self):
         """The largest log σ there is."""
         return -self.extremes[3].min()
 
-    @property
-    def frozen(self):
-        least, most = self.extremes[::2], -self.extremes[1::2]
-        forgiven = TOLERANCE * (1 + torch.maximum(size(least), size(most)))
-        return (apart(least, most) <= forgiven).all(0)
-
 
 def step_gap(process, r, s, t):
-    """How far two steps r → s → t are from one, relative, and what is forgiven: for times (m,), (m, H, W) each.
+    """How far two steps r → s → t are from one, relative, and what is forgiven, at times (m,).
 
     Gains multiply, variances add up. Gains are compared with themselves, variances with σ_t².
     """
     first, second, whole = process.kernel(r, s), process.kernel(s, t), process.kernel(r, t)
     gain = second.gain * first.gain
     largest = torch.maximum(gain, whole.gain).maximum(SMALLEST * second.gain).clamp(min=SMALLEST)
-    level = process.noise(t).clamp(min=math.sqrt(SMALLEST))
+    level = process.noise(t).clamp(min=math.sqrt(SMALLEST))  # variances are squares
     std, direct = torch.hypot(second.std, second.gain * first.std) / level, whole.std / level
     gap = torch.maximum((gain - whole.gain).abs() / largest, (std - direct).abs() * (std + direct))
     logs = sum(size(process.log_signal(time)) for time in (r, s, t))
@@ -202,16 +207,14 @@ def step_gap(process, r, s, t):
 
 
 def compositions(process, triples):
-    """(real, gap, (r, s, t)) for each of the times `triples` (3, m) between which the process has kernels."""
+    """(real, gap, (r, s, t)) for the `triples` (3, m) of times between which there are kernels."""
     try:
         gap, forgiven = (x.flatten(1) for x in step_gap(process, *triples))
-    except (
-        ValueError
-    ):  # kernels forgive less than rounding where α or σ is tiny: look at one after the other
+    except ValueError:  # where α or σ is tiny, kernels forgive less than rounding: one by one
         if triples.shape[1] == 1:
             return []
         return [case for some in triples.tensor_split(2, 1) for case in compositions(process, some)]
     real = gap > forgiven
-    some = real.any(1)
-    gap = torch.where(real | ~some[:, None], gap, 0.0).amax(1)
-    return list(zip(some.tolist(), gap.tolist(), triples.T.tolist()))
+    found = real.any(1, keepdim=True)
+    gap = torch.where(real | ~found, gap, 0.0).amax(1)
+    return list(zip(found[:, 0].tolist(), gap.tolist(), triples.T.tolist()))

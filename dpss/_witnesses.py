@@ -1,7 +1,7 @@
-"""What is computed anew when a witness of the certificate is replayed: functionals of laws, at the times it names.
+"""What a witness of the certificate computes anew when it is replayed: functionals of laws.
 
-They are functions of this module so that a witness can be pickled where its process can. Numbers per mode enter
-through their logarithms: data may be as small or as large as it takes to see a failure.
+They are functions of this module so that a witness can be pickled where its process can. Numbers
+per mode enter by their logarithms: data may be as small or as large as it takes to see a failure.
 """
 
 import math
@@ -14,12 +14,12 @@ from .measures import conditional_entropy
 
 
 def rise(functional, s, t):
-    """By how much a functional of the time rises from s to t; from −∞ and to ∞ it is ∞."""
+    """By how much a functional of the time rises from s to t."""
     return functional(t) - functional(s)
 
 
 def exponential(x):
-    """eˣ, ∞ where it is too large."""
+    """eˣ, ∞ where it is too large for a float."""
     return math.exp(x) if x < 709 else math.inf
 
 
@@ -57,7 +57,7 @@ def log_snr(process, shape, mode, t):
 
 
 def middle(first, second):
-    """log v of the data N(0, v) that are as strong as the noise half-way between two log SNRs."""
+    """log v of data N(0, v) that are as strong as the noise half-way between two log SNRs."""
     return -first if second == math.inf else -0.5 * (first + second)
 
 
@@ -68,43 +68,46 @@ def information(process, shape, mode, log_variance, t):
 
 
 def divergence(process, shape, mode, log_variance, t):
-    """KL of the evolutions of N(√v, v) and N(0, v) in one mode: ½ α² v/(α² v + σ²) = ½ v SNR/(1 + v SNR)."""
+    """KL(p_t ‖ q_t) = ½ v SNR/(1 + v SNR), for N(√v, v) and N(0, v) in one mode."""
     x = log_variance + log_snr(process, shape, mode, t)
     y = math.exp(-abs(x))
-    return 0.5 * (1 if x > 0 else y) / (1 + y)
+    return 0.5 * (1.0 if x > 0 else y) / (1 + y)
 
 
 def kl_of_normal(process, shape, t):
-    """KL(p_t ‖ N(0, I)) of p_0 = N(0, I)."""
+    """KL(p_t ‖ N(0, I)) for p_0 = N(0, I)."""
     log_gain, log_noise = coefficients(process, shape, t)
     if process.basis.orthonormal:
         return 0.5 * excess(torch.logaddexp(2 * log_gain, 2 * log_noise)).sum().item()
-    # Covariances of the modes: M = B Bᵀ at the start, A = α M α + σ² now. Triangles of orthogonal decompositions
-    # have their determinants also where B is ill-conditioned and M singular to rounding.
+    # The covariance of the modes is M = B Bᵀ at first and A = α M α + σ² now. Each is R Rᵀ for a
+    # matrix R that has the digits of its determinant where it is singular to rounding. Rows get
+    # the length 1.
     B, vectors = matrix(process.basis.analyse, shape), matrix(process.basis.synthesise, shape)
     log_gain, log_noise = log_gain.flatten(), log_noise.flatten()
-    norms = torch.log(torch.linalg.vector_norm(B, dim=1))
-    scale = 0.5 * torch.logaddexp(2 * (log_gain + norms), 2 * log_noise)  # log √A_kk
-    if scale.min() == -math.inf:
+    before = torch.log(torch.linalg.vector_norm(B, dim=1))  # log √M_kk
+    after = 0.5 * torch.logaddexp(2 * (log_gain + before), 2 * log_noise)  # log √A_kk
+    if after.min() == -math.inf:
         return math.inf  # a mode in which nothing is left, not even noise
-    faded = torch.exp(log_gain - scale)[:, None] * B
-    noise = torch.exp(log_noise - scale).diag()
-    log_ratio = log_volume(torch.cat([faded, noise], 1)) + scale.sum()
-    log_ratio = log_ratio - log_volume(B / torch.exp(norms)[:, None]) - norms.sum()
-    trace = (vectors @ (torch.exp(log_gain)[:, None] * B)).square().sum()
+    rows = torch.exp(log_gain - after)[:, None] * B
+    rows = torch.cat([rows, torch.exp(log_noise - after).diag()], 1)
+    log_ratio = (
+        log_volume(rows) - log_volume(torch.exp(-before)[:, None] * B) + (after - before).sum()
+    )
+    trace = (vectors @ (torch.exp(log_gain)[:, None] * B)).square().sum()  # of M⁻¹ A
     trace = trace + (vectors * torch.exp(log_noise)).square().sum()
     return max(0.0, (0.5 * (trace - len(B)) - log_ratio).item())
 
 
 def log_volume(rows):
-    """½ log det(R Rᵀ) of a matrix R with at least as many columns as rows."""
+    """½ log det(R Rᵀ)."""
     return torch.log(torch.linalg.qr(rows.T, mode="r").R.diagonal().abs()).sum()
 
 
 def kl_of_one_value(process, shape, mode, log_norm, log_square, t):
-    """KL(p_t ‖ N(0, I)) of data N(0, I) of which one mode, uncoupled to others, is known: c = √M_kk m.
+    """KL(p_t ‖ N(0, I)) for data N(0, I) of which one uncoupled mode is known to be √M_kk m.
 
-    ½ (α² m² + σ²/M_kk − 1 − log(σ²/M_kk)), where N(0, I) stays in the other modes. `log_norm`: log M_kk, `log_square`: log m².
+    ½ (α² m² + σ²/M_kk − 1 − log(σ²/M_kk)) where N(0, I) stays. `log_norm`: log M_kk. `log_square`:
+    log m².
     """
     log_gain, log_noise = (x[mode].item() for x in coefficients(process, shape, t))
     log_noise = 2 * log_noise - log_norm

@@ -1,8 +1,8 @@
-"""Certificate: which scale-space properties a forward process has, how large each defect is, and a witness where one fails.
+"""Certificate: which scale-space properties a forward process has, with a witness where one fails.
 
-"Holds" means for every law p_0 of images. So a property is not tried on data: its exact condition on α_t(k) and
-σ_t(k) is tested at many times. Where it is violated beyond rounding, the property fails, and the witness is data on
-which it is seen to fail.
+"Holds" means for every law p_0 of images. So a property is not tried on data: its exact condition
+on α_t(k) and σ_t(k) is tested at many times. Where that is violated beyond rounding the property
+fails, and the witness is data on which it is seen to fail.
 """
 
 import functools
@@ -20,7 +20,7 @@ from ._geometry import Geometry, probe
 from .processes import Process
 
 FORGOTTEN = 1e-2  # gain at t = 1 up to which a mode counts as forgotten: VP ends at 0.0066
-TRIPLES = 100  # of times, for the semigroup
+TRIPLES = 32  # of times, for the semigroup
 TIMES = torch.cat(
     [
         torch.tensor([0.0, 1e-6, 1e-4, 1e-3], dtype=torch.float64),
@@ -31,7 +31,11 @@ TIMES = torch.cat(
 
 @dataclass(frozen=True, eq=False)
 class Witness:
-    """A counterexample: `text` says what happens, `at` holds its numbers (mode, times, image), `replay()` computes it anew."""
+    """A counterexample: `text` says what happens, `replay()` computes the defect anew.
+
+    `at` holds its numbers: the times `s` and `t`, the mode, the variance or value of the data, the
+    image, the map. It can be pickled and copied where the process can.
+    """
 
     text: str
     at: dict
@@ -42,7 +46,7 @@ class Witness:
 
 
 class Row(NamedTuple):
-    """One property: its name, whether it holds, the largest defect, a `Witness` where it fails (else None).
+    """One property: its name, whether it holds, its defect, a `Witness` where it fails (else None).
 
     `times`: the number of times at which it was tested. `remark`: what else there is to say.
     """
@@ -56,7 +60,15 @@ class Row(NamedTuple):
 
 
 class Certificate(Mapping):
-    """What `certify` finds: a mapping from the names of properties to rows. Prints as a table, in notebooks as one in HTML."""
+    """What `certify` finds: a mapping from the names of properties to rows of the type `Row`.
+
+    Prints as a table, in notebooks as one in HTML. `name`: that of the process.
+
+    >>> from dpss import ve
+    >>> certificate = certify(ve(), (8, 8))
+    >>> certificate["steady state"].holds, certificate["steady state"].defect
+    (False, 1.0)
+    """
 
     def __init__(self, name: str, rows: Iterable[Row]):
         self.name = name
@@ -78,9 +90,8 @@ class Certificate(Mapping):
         ]
         for row in self.values():
             verdict = "holds" if row.holds else "FAILS"
-            lines.append(
-                f"{row.property:22} {verdict:6} {row.defect:8.1e} {row.times:5}  {_words(row)}".rstrip()
-            )
+            line = f"{row.property:22} {verdict:6} {row.defect:8.1e} {row.times:5}  {_words(row)}"
+            lines.append(line.rstrip())
         return "\n".join(lines)
 
     def _repr_html_(self):
@@ -102,51 +113,56 @@ def _words(row):
 
 
 def certify(process: Process, shape: tuple[int, int], times=None) -> Certificate:
-    """Test the scale-space properties of a process on images of `shape` (H, W), at 204 times in [0, 1] or at `times`.
+    """Test which scale-space properties a process has on images of `shape` (H, W).
 
-    For each row: its condition; what it means for all laws p_0, q_0; the defect, which is 0 but for rounding where it holds.
+    A row holds if its condition is met at all times that are looked at, 204 in [0, 1] or `times`.
+    So it speaks of these times, and of all laws p_0 and q_0; between the times nothing is
+    promised. A defect is 0 where the row holds, but for rounding.
 
-        initial state        α_0 = 1 and σ_0 = 0: p_0 is the law of the data. Largest of
-                             |α_0 − 1| and σ_0; tested at t = 0.
-        markov               No log SNR rises: a Markov chain has these laws (Theorem 1).
-                             Largest rise of log SNR.
-        semigroup            Markov, and K_{t|s} K_{s|r} = K_{t|r} for the kernels of the
-                             process. Largest relative gap of gains, or of variances
-                             relative to σ_t², at 100 random triples of the times; if
-                             there are no kernels the rise of log SNR.
-        conditional entropy  Σ log σ_t never falls: H(U_t | U_0) never falls. Largest
-                             fall in nats.
-        mutual information   No log SNR rises: I(U_0; U_t) never rises. Its rise in nats
-                             for data N(0, v) in one mode, v = 1/√(SNR_s SNR_t): a
-                             quarter of the rise of log SNR from s to t.
-        divergence           No log SNR rises: KL(p_t ‖ q_t) never rises. Its rise in nats
-                             for N(√v, v) and N(0, v) in one mode, v as above: at most ½.
-        kl to normal         Markov, and N(0, I) stays, α² + σ² = 1 (orthonormal basis):
-                             KL(p_t ‖ N(0, I)) never rises. In nats: the largest for
-                             p_0 = N(0, I); if this stays, the rise for p_0 = N(0, I)
-                             with the value of one mode known.
-        flips                The law of R U_t is that from R u_0, for R both flips.
-        rotations            The same by 90°, by 180° where the grid is no square.
-        permutations         The same for all permutations of pixels.
-                             For these three: ‖R M u − M R u‖/‖M u‖ in the maximum norm,
-                             M the mean map or the covariance and u the witness.
-        sign                 The same for u → −u: can fail only in a basis that is not
-                             linear. Relative gap in the modes or in the image.
-        steady state         A mode is forgotten if α_1 ≤ 0.01; it stands still if its gain
-                             and its noise level are constant for t > 0 (the mean of heat).
-                             Each does one or the other, and some are forgotten: the law
-                             at t = 1 depends on u_0 by what stands still, up to 1 %.
-                             Largest α_1 of the others, of all if none is forgotten.
+        initial state        α_0 = 1, σ_0 = 0: p_0 is the law of the data. Defect: the
+                             largest of |α_0 − 1| and σ_0. Tested at t = 0.
+        markov               No log SNR rises: there is a Markov chain with these laws
+                             (Theorem 1). Defect: the largest rise of log SNR.
+        semigroup            markov, and K_{t|s} K_{s|r} = K_{t|r} for the kernels of the
+                             process. Defect: the largest relative gap of gains, or of
+                             variances relative to σ_t², for 32 random triples of times;
+                             without kernels that of markov.
+        conditional entropy  Σ_k log σ_t(k) never falls: H(U_t | U_0) never does. Defect:
+                             its largest fall in nats.
+        mutual information   No log SNR rises: I(U_0; U_t) never does. Defect: its rise in
+                             nats for data N(0, v) in the mode and from s to t as in
+                             markov, v = 1/√(SNR_s SNR_t); a quarter of that of markov.
+        divergence           No log SNR rises: KL(p_t ‖ q_t) never does. Defect: its rise
+                             in nats for N(√v, v) and N(0, v) in this mode, below ½.
+        kl to normal         markov, and N(0, I) stays: in an orthonormal basis, α² + σ² = 1
+                             in all modes. KL(p_t ‖ N(0, I)) never rises. Defect: its
+                             largest value in nats for p_0 = N(0, I); if N(0, I) stays,
+                             its rise for N(0, I) with the value of one mode known.
+        flips                From R u_0 the law is that of R U_t, for both flips R,
+        rotations            for the rotation by 90°, by 180° where H ≠ W,
+        permutations         for all permutations of the pixels. Defect of the three:
+                             ‖R M u − M R u‖/‖M u‖ in the maximum norm on an image u, M
+                             the map from u_0 to the mean of U_t, or the covariance.
+        sign                 The same for u → −u. Fails only in a basis that is not linear.
+        steady state         Each mode is forgotten, α_1 ≤ 0.01, or stands still: its gain
+                             and its noise level are constant for t > 0, as those of the
+                             mean of heat. And one at least is forgotten. Then the law at
+                             t = 1 depends on u_0 by what stands still, and up to 1 % of
+                             the rest. Defect: the largest α_1 of a mode that moves; of
+                             all modes if none is forgotten. t = 1 is always looked at.
 
-    Returns a `Certificate`, a mapping: `certify(...)["markov"].holds`. A row fails where its condition is violated beyond
-    rounding: by more than 128 roundings of double precision (2.8e-14) times the size of the numbers, |log α| and |log σ| included, plus,
-    in a basis that is not `Pixels` or `Cosines`, 64 times the error with which it gives back an image. Smaller violations hold. (The kernels
-    of a process forgive 1e-12.) The bound 0.01 is the one convention. Nothing is said about times between those looked at.
+    A row fails if its condition is violated by more than rounding may do: 128 roundings of double
+    precision (2.8e-14) times the size of the numbers, |log α| and |log σ| included, and 64 times
+    the error with which a basis other than `Pixels` and `Cosines` gives back an image. (Kernels
+    forgive 1e-12.) Conditions are relative in each mode, gains of 1e-300 count as those of 1; but
+    a covariance in a basis that is not orthonormal is tested relative to its largest part. The
+    bound 0.01 is the one convention.
 
-    Gains of 1e-300 count as those of 1; only the covariance in a basis that is not orthonormal is taken relative to its largest part.
-    A process that is not Markov is reported, not refused; a basis that is not what it claims to be is refused. `times`: three or more,
-    increasing; t = 0 and t = 1 are looked at where a row needs them. Memory: some 100 MB, and some N×N matrices where a basis is not
-    orthonormal, with at most 4096 pixels then. Raises TypeError, ValueError. Source: Peter 2024; the conditions are derived in this book.
+    Returns a `Certificate`, a mapping: `certify(...)["markov"].holds`. A process that is not
+    Markov is reported. A basis that is not what it claims to be is refused, and so are more than
+    4096 pixels where it is not orthonormal. `times`: three or more, increasing. Memory: some 50
+    MB, and a few N×N matrices where the basis is not orthonormal. Raises TypeError, ValueError.
+    Source: Peter 2024; the conditions are derived in this book.
 
     >>> from dpss import sub_vp
     >>> certificate = certify(sub_vp(), (8, 8))
@@ -194,7 +210,7 @@ def _rows(process, shape, times):
 
 
 def _row(name, holds, defect, times, witness, remark=""):
-    """The row of a property: `defect` where it holds, else that of the `witness`, (text, at, replay), made on demand."""
+    """The row of a property. Where it fails, `witness` makes (text, at, replay)."""
     if holds:
         return Row(name, True, defect, None, times, remark)
     text, at, replay = witness()
@@ -314,14 +330,16 @@ def _symmetric(process, symmetry, count):
 
     def witness():
         move, image, words, replay = symmetry.counterexample(process)
-        text = f"the {worst.part} at t = {worst.t:.4g} does not commute: relative gap {{:.3g}} on {words}"
-        return text, {"t": worst.t, "part": worst.part, "map": move, "image": image}, replay
+        at = {"t": worst.t, "part": worst.part, "map": move, "image": image}
+        what = f"the {worst.part} at t = {worst.t:.4g}"
+        text = f"{what} does not commute: relative gap {{:.3g}} on {words}"
+        return text, at, replay
 
     return _row(symmetry.name, not worst.real, worst.gap, count, witness)
 
 
 def _sign(process, geometry, count):
-    image = probe(geometry.shape)[0]
+    image = probe(geometry.shape, 1)[0]
     replay = functools.partial(_symmetries.sign_gap, process.basis, image)
     gap = replay()
 
@@ -340,7 +358,8 @@ def _steady_state(process, shape, end, count):
     frozen, forgotten = end.frozen, end.log_gain <= math.log(FORGOTTEN)
     left = ~frozen & ~forgotten
     still = frozen & ~forgotten
-    remark = f"{forgotten.sum()} modes forgotten, {still.sum()} stand still, {left.sum()} left"
+    verb = "stands" if still.sum() == 1 else "stand"
+    remark = f"{forgotten.sum()} modes forgotten, {still.sum()} {verb} still, {left.sum()} left"
     moving = ~frozen if forgotten.any() else torch.ones_like(frozen)
     gains = torch.where(moving, torch.exp(end.log_gain), 0.0)
     mode = divmod(gains.argmax().item(), shape[1])
