@@ -170,7 +170,7 @@ def strip(
 
     `times` (m,); `value_range` and `columns` as in `show`.
     """
-    times = [float(t) for t in times]
+    times = _arrays.numbers(times, "times").detach().tolist()
     if len(path) != len(times):
         needed = f"{len(path)}, one for each image of path"
         raise ValueError(f"times has {len(times)} entries; needed: {needed}")

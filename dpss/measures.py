@@ -70,7 +70,7 @@ def conditional_entropy(process: Process, t, shape) -> torch.Tensor:
 
 
 def mutual_information(process: Process, prior: GaussianPrior, t) -> torch.Tensor:
-    """I(U_0; U_t) = ½ Σ_k log(1 + SNR_k(t) c_k) in nats, for Gaussian data with the mode variances c_k.
+    """I(U_0; U_t) = ½ Σ_k log(1 + SNR_k(t) c_k) in nats, for Gaussian data of mode variances c_k.
 
     `prior`: a `GaussianPrior`, in a basis that fits the process. Non-increasing in t for every
     Markov process (data processing); +∞ where σ_t = 0 and c > 0. A tensor of the shape of t.
