@@ -14,7 +14,7 @@ STAMP := $(VENV)/installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 PAGES := $(sort $(wildcard chapters/*.ipynb))
 
-.PHONY: help book test lint read lab execute bench mutate upgrade clean
+.PHONY: help book test quick lint read lab execute bench mutate upgrade clean
 .DEFAULT_GOAL := help
 
 help:
@@ -22,6 +22,7 @@ help:
 	@echo "make read      serve the site on this machine and open it"
 	@echo "make lab       open the pages in JupyterLab"
 	@echo "make test      run every check"
+	@echo "make quick     the fast tests of the library, in less than a minute"
 	@echo "make lint      the rules for code and pages; one page in seconds: make lint PAGE=12"
 	@echo "make execute   run the notebooks again and normalise them"
 	@echo "make bench     time the library beside its peers (four minutes; installs them)"
@@ -44,6 +45,9 @@ book: $(STAMP)
 
 test: $(STAMP)
 	@$(BIN)/python tools/check.py
+
+quick: $(STAMP)
+	@$(BIN)/python tools/check.py --quick
 
 lint: $(STAMP)
 	@PYTHONPATH=tools $(BIN)/python -m lint $(PAGE)

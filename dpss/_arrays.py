@@ -31,7 +31,8 @@ def plain(x, name="u"):
         return x.resolve_conj().resolve_neg()
     if isinstance(x, np.ma.MaskedArray):
         raise TypeError(f"{name} is a masked array; needed: a plain one (x.filled(value) makes it)")
-    x = np.asarray(x, dtype=x.dtype.newbyteorder("="), order="C")
+    native = None if x.dtype.isnative else x.dtype.newbyteorder("=")
+    x = np.asarray(x, dtype=native, order="C")
     # NumPy calls every array of one pixel contiguous, flipped ones too; torch does not
     return x.copy() if min(x.strides, default=0) < 0 or not x.flags.aligned else x
 

@@ -58,7 +58,7 @@ class _FastCosines(torch.autograd.Function):
         return torch.from_numpy(transform(u.detach().numpy(), inverse))
 
     @staticmethod
-    def setup_context(ctx, inputs, output):
+    def setup_context(ctx, inputs, _output):
         ctx.inverse = inputs[1]
 
     @staticmethod
@@ -71,7 +71,7 @@ class _FastCosines(torch.autograd.Function):
 
 
 def blur(u, t):
-    """exp(tΔ) u of an image of 4 or 8 bytes a number at checked times; differentiable in tensors."""
+    """exp(tΔ) u of an image of 4 or 8 bytes a number at checked times; gradients pass."""
     tensor = isinstance(u, torch.Tensor)
     if max(u.shape[-2:]) <= DENSE_BLUR[u.dtype.itemsize] or tensor and u.device.type != "cpu":
         return _multiplied(u, t)
@@ -110,7 +110,7 @@ class _Transformed(torch.autograd.Function):
         return torch.from_numpy(_transformed(u.detach().numpy(), t))
 
     @staticmethod
-    def setup_context(ctx, inputs, output):
+    def setup_context(ctx, inputs, _output):
         ctx.shape, ctx.t = inputs[0].shape, inputs[1]
 
     @staticmethod

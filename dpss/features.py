@@ -1,8 +1,8 @@
 """Features of images for Fréchet distances: what a small classifier sees before its last layer.
 
 It tells the classes of Fashion-MNIST. The weights are shipped in `data/classifier.npz` (plain
-arrays, checksum verified) and made by `data/classifier.py`. Whatever the caller's precision, gradients or threads, the network works in
-float32 on the CPU and records no gradient.
+arrays, checksum verified) and made by `data/classifier.py`. Whatever the caller's precision,
+gradients or threads, the network works in float32 on the CPU and records no gradient.
 """
 
 from functools import lru_cache

@@ -170,7 +170,7 @@ def strip(
 
     `times` (m,); `value_range` and `columns` as in `show`.
     """
-    times = [float(t) for t in times]
+    times = _arrays.numbers(times, "times").detach().tolist()
     if len(path) != len(times):
         needed = f"{len(path)}, one for each image of path"
         raise ValueError(f"times has {len(times)} entries; needed: {needed}")
@@ -372,7 +372,7 @@ def _panel(ax, default):
     else:
         y = np.concatenate([_seen(line, ax)[1] for line in others])
         parts.append(f"{len(others)} lines {_between(y, ax.get_yscale() == 'log')}")
-    return f"{title or default}: " + ", ".join(filter(None, parts))
+    return ": ".join(filter(None, [title or default, ", ".join(filter(None, parts))]))
 
 
 def _drawn(line, label, ax):

@@ -22,7 +22,6 @@ WRITTEN = {  # without loss; with little loss
     ".jpg": {"format": "JPEG", "quality": 95, "subsampling": "4:4:4"},
     ".jpeg": {"format": "JPEG", "quality": 95, "subsampling": "4:4:4"},
 }
-SLACK = 2  # times the rounding of the type: by so much [-1, 1] may be left
 
 
 # -- pictures of data/
@@ -89,9 +88,9 @@ def load(path: str | os.PathLike, side: int | None = None, grey: bool = False) -
         width, height = picture.size
         square = min(width, height)
         if square < side:
+            needed = "at most the shorter side"
             raise ValueError(
-                f"side is {side}, and {str(path)!r} has {width}×{height} pixels; "
-                "needed: at most the shorter side"
+                f"side is {side}, path {str(path)!r} has {width}×{height} pixels; needed: {needed}"
             )
         left, top = (width - square) // 2, (height - square) // 2
         picture = picture.crop((left, top, left + square, top + square))
@@ -168,18 +167,18 @@ def as_float(u: np.ndarray | torch.Tensor) -> np.ndarray | torch.Tensor:
     >>> as_float(np.array([[0, 51, 255]], dtype=np.uint8))
     array([[-1. , -0.6,  1. ]])
     """
-    u = _given(u)
-    if isinstance(u, torch.Tensor):
-        if u.is_floating_point():
-            return u
-        grey = torch.from_numpy(as_float(u.cpu().numpy()))
-        return grey.to(u.device, torch.get_default_dtype())
-    if u.dtype.kind not in "fbu":
+    v = _given(u)
+    if isinstance(v, torch.Tensor):
+        if v.is_floating_point():
+            return v
+        grey = torch.from_numpy(as_float(v.cpu().numpy()))
+        return grey.to(v.device, torch.get_default_dtype())
+    if v.dtype.kind == "f":
+        return v
+    if v.dtype.kind not in "bu":
         needed = "an unsigned type such as uint8, bool, or floating point"
-        raise TypeError(f"u has dtype {u.dtype}; needed: {needed}")
-    if u.dtype.kind == "f":
-        return u
-    return 2 * (u / (1 if u.dtype == bool else np.iinfo(u.dtype).max)) - 1
+        raise TypeError(f"u has dtype {v.dtype}; needed: {needed}")
+    return 2 * (v / (1 if v.dtype == bool else np.iinfo(v.dtype).max)) - 1
 
 
 def as_positive(u: np.ndarray | torch.Tensor) -> np.ndarray | torch.Tensor:
@@ -216,7 +215,7 @@ def _opened(path):
         picture = Image.open(io.BytesIO(file.read_bytes()))
         kind = picture.format
         picture = ImageOps.exif_transpose(picture) if kind in READ else picture
-        share = _transparent(picture) if kind in READ else 0
+        holes = _transparent(picture) if kind in READ else 0
     except UnidentifiedImageError:
         raise ValueError(f"{said}, not a picture; {needed}") from None
     except Image.DecompressionBombError as error:
@@ -225,25 +224,27 @@ def _opened(path):
         raise ValueError(f"{said}, damaged ({error}); {needed} that is whole") from error
     if kind not in READ:
         raise ValueError(f"{said}, a {kind} picture; needed: PNG or JPEG")
-    if share:
-        hint = "one without (Pillow's Image.alpha_composite lays it on a background)"
-        raise ValueError(f"{said}, of which {share:.2g} is transparent; needed: {hint}")
+    if holes:
+        hint = "an opaque one (Pillow's Image.alpha_composite lays it on a background)"
+        raise ValueError(f"{said}, {holes} of its pixels are transparent; needed: {hint}")
     return picture
 
 
 def _transparent(picture):
-    """Share of the pixels that are transparent or partly so."""
+    """How many pixels are transparent or partly so."""
     if not picture.has_transparency_data:
-        return 0.0
+        return 0
     if picture.mode == "I;16":  # its conversion would forget the one value that is transparent
-        return float(np.mean(np.asarray(picture) == picture.info["transparency"]))
-    return float(np.mean(np.asarray(picture.convert("RGBA").getchannel("A")) < 255))
+        return np.count_nonzero(np.asarray(picture) == picture.info["transparency"])
+    return np.count_nonzero(np.asarray(picture.convert("RGBA").getchannel("A")) < 255)
 
 
 def _values(picture, grey):
     """Grey (H, W) or colour (3, H, W) values in [−1, 1] of an opaque picture."""
     if picture.mode in ("1", "L", "LA", "I;16"):
         return as_float(np.asarray(picture.getchannel(0) if picture.mode == "LA" else picture))
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
     u = as_float(np.asarray(picture.convert("RGB")))
     return u @ np.array(LUMA) if grey else channels_first(u)
 
@@ -264,7 +265,7 @@ def _given(u):
 def _in_range(u):
     """The image `u`, rounding errors beyond [−1, 1] clipped; ValueError for more than that."""
     u = _arrays.image(u)
-    largest = 1 + SLACK * _arrays.rounding(u)
+    largest = 1 + 2 * _arrays.rounding(u)  # 2 is the length of the range
     if u.min() < -largest or u.max() > largest:
         low, high = float(u.min()), float(u.max())
         raise ValueError(f"u has values in [{low!r}, {high!r}]; needed: inside [-1, 1]")

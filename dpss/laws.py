@@ -97,7 +97,7 @@ class Gaussian:
         gap = self.basis.analyse(u.double() - self.mean.double())
         square = scale(1 / self.std, gap) ** 2
         volume = self._log_volume() + self._pixels() / 2 * math.log(2 * math.pi)
-        return -0.5 * square.sum((-2, -1)) - volume
+        return -0.5 * square.sum((-2, -1)) - volume.to(square)
 
     def entropy(self):
         """Differential entropy Σ log s + (N/2) log(2πe) + log|det B⁻¹| in nats."""

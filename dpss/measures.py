@@ -73,7 +73,7 @@ def conditional_entropy(process: Process, t, shape) -> torch.Tensor:
 
 
 def mutual_information(process: Process, prior: GaussianPrior, t) -> torch.Tensor:
-    """I(U_0; U_t) = ½ Σ_k log(1 + SNR_k(t) c_k) in nats, for Gaussian data with the mode variances c_k.
+    """I(U_0; U_t) = ½ Σ_k log(1 + SNR_k(t) c_k) in nats, for Gaussian data of mode variances c_k.
 
     `prior`: a `GaussianPrior`, in a basis that fits the process. Non-increasing in t for every
     Markov process (data processing); +∞ where σ_t = 0 and c > 0. A tensor of the shape of t.
@@ -83,10 +83,9 @@ def mutual_information(process: Process, prior: GaussianPrior, t) -> torch.Tenso
         raise TypeError(f"prior is a {type(prior).__name__}; needed: a GaussianPrior")
     prior.marginal(process, t)  # refuses bases that do not fit
     std = prior.std[0].expand(prior.mean.shape)
-    log_ratio = process.log_snr(t) + 2 * torch.log(std)
-    return 0.5 * torch.nn.functional.softplus(torch.where(std > 0, log_ratio, -math.inf)).sum(
-        (-2, -1)
-    )
+    log_ratio = torch.where(std > 0, process.log_snr(t) + 2 * torch.log(std), -math.inf)
+    # log(1 + eˣ); torch's softplus drops the 1 at x = 20, where it still counts
+    return 0.5 * torch.logaddexp(log_ratio, torch.zeros_like(log_ratio)).sum((-2, -1))
 
 
 @numpys_errors

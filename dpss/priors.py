@@ -224,6 +224,8 @@ class GaussianPrior(Mixture):
         coefficients have an axis for the channels, t.shape + (C, H, W), (1, C, H, W) for one time.
         """
         event, (s, t) = self.mean.shape, _arrays.pair(s, t)
+        if len(event) == 3 and s.ndim == t.ndim == 0:
+            s = s[None]  # an axis of time, so that that of the channels is not taken for it
         _fitting(process, self.mean, event)
         alpha_s, sigma_s = _levels(process, s, event)
         alpha_t, sigma_t = _levels(process, t, event)

@@ -166,7 +166,6 @@ CALLS = {
     "bases.Osmotic.analyse": [dict(u=U)],
     "bases.Osmotic.synthesise": [dict(modes=U)],
     "bases.Osmotic.pull_back": [dict(gradient=U)],
-    "certificate.Certificate.holds": [dict(name="markov")],
     "certificate.certify": [dict(process=process(), shape=GRID, times=DOWN[::-1].copy())],
     "claims.check": [dict(claim="X1", what="an example", value=U, below=np.abs(U).max() + 1e-9)],
     "diffusion.homogeneous": [dict(u=U, t=T), dict(u=image((2, 130, 3)), t=T)],

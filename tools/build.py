@@ -8,6 +8,7 @@ import sys
 from execute import INPUTS, ROOT, digest, run
 
 BUILD = ROOT / "_build"
+SITE = BUILD / "html"
 SHOWN = [*INPUTS, "tools/extensions", "tools/static", "_config.yml"]  # what Sphinx does not compare
 BOOK = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", "."]
 
@@ -26,8 +27,8 @@ def main():
         return 1
     stamp, now = BUILD / "site.sha256", digest(SHOWN)
     if not stamp.exists() or stamp.read_text() != now:
-        for name in ("html", ".doctrees"):
-            shutil.rmtree(BUILD / name, ignore_errors=True)
+        for folder in (SITE, BUILD / ".doctrees"):
+            shutil.rmtree(folder, ignore_errors=True)
     done = subprocess.run(
         [*BOOK, "-W", "--keep-going"],
         cwd=ROOT,
@@ -41,7 +42,7 @@ def main():
         shutil.rmtree(BUILD / ".doctrees", ignore_errors=True)  # else the next build does not warn
         return 1
     stamp.write_text(now)
-    print(f"The book is built. Open {BUILD / 'html' / 'index.html'}")
+    print(f"The book is built. Open {SITE / 'index.html'}")
     return 0
 
 

@@ -1,60 +1,55 @@
-"""Every check of the book, in order; fails at the end if any part failed: `make test`."""
+"""Every check of the book, in order; fails at the end if any part failed: `make test`.
+
+`--quick` runs the fast tests of the library alone: `make quick`.
+"""
 
 import os
-import pathlib
 import subprocess
 import sys
+import time
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+from execute import ONE_THREAD, ROOT
+
 PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-NBVAL = PYTEST + [
-    "--nbval",
-    "--nbval-current-env",
-    "--nbval-sanitize-with",
-    "tools/sanitize.cfg",
-    "-p",
-    "stripped",
-    "-n",
-    "2",
-    "--dist",
-    "loadfile",
-    "chapters",
-]
-COVERAGE = [
-    "--cov",
-    "dpss",
-    "--cov-branch",
-    "--cov-fail-under",
-    "95",
-    "--cov-report",
-    "term:skip-covered",
-]
-OTHER = {"OPENBLAS_CORETYPE": "Nehalem", "ATEN_CPU_CAPABILITY": "default"}
+TWO = ["-n", "2"]
+QUICK = [*PYTEST, *TWO, "tests/library", "-m", "not slow"]
+COVERAGE = "--cov dpss --cov-branch --cov-fail-under 95 --cov-report term:skip-covered".split()
+NBVAL = [*PYTEST, "-p", "nbval_pages", "--nbval", "--nbval-current-env"]
+NBVAL += ["--nbval-sanitize-with", "tools/sanitize.cfg", "chapters"]
+OLDER = {"OPENBLAS_CORETYPE": "Nehalem", "ATEN_CPU_CAPABILITY": "default"}
 PARTS = [  # heading, command, additional environment
-    (
-        "the library and the notebooks",
-        PYTEST + ["tests", "-n", "2", "--ignore", "tests/site/test_browser.py"] + COVERAGE,
-        {},
-    ),
-    ("every page runs and prints what it printed", NBVAL, {}),
-    ("the same on an emulated older processor", NBVAL, OTHER),
-    ("the site builds without a warning", [sys.executable, "tools/build.py"], {}),
-    ("the site in a browser", PYTEST + ["tests/site/test_browser.py"], {}),
+    ("rules for code and pages", [sys.executable, "-m", "lint"], {}),
+    ("every page runs, the site builds without a warning", [sys.executable, "tools/build.py"], {}),
+    ("every page prints what it printed", [*NBVAL, "--executed"], {}),
+    ("and on an emulated older processor", [*NBVAL, *TWO, "--dist", "loadfile"], OLDER),
+    ("the library, fast tests", [*QUICK, *COVERAGE], {}),
+    ("the library, slow tests", [*PYTEST, *TWO, "tests/library", "-m", "slow"], {}),
+    ("pages and tools", [*PYTEST, *TWO, "tests/pages", "tests/tools"], {}),
+    ("the site, in a browser as well", [*PYTEST, *TWO, "tests/site"], {}),
 ]
 
 
-def main():
+def run(command, extra):
+    """Whether a command succeeds, from the root and with tools/ on the path."""
+    path = os.pathsep.join(filter(None, [str(ROOT / "tools"), os.environ.get("PYTHONPATH")]))
+    environment = {**os.environ, **ONE_THREAD, **extra, "PYTHONPATH": path}
+    return subprocess.run(command, cwd=ROOT, env=environment).returncode == 0
+
+
+def main(*options):
+    if options == ("--quick",):
+        return not run(QUICK, {})
     failed = []
     for heading, command, extra in PARTS:
         print(f"\n==== {heading}", flush=True)
-        if subprocess.run(
-            command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT / "book"), **extra}
-        ).returncode:
+        start = time.perf_counter()
+        if not run(command, extra):
             failed.append(heading)
+        print(f"==== {time.perf_counter() - start:.0f} s", flush=True)
     if failed:
         print("\nFAILED: " + "; ".join(failed))
     return bool(failed)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*sys.argv[1:]))

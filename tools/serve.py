@@ -2,10 +2,9 @@
 
 import functools
 import http.server
-import pathlib
 import webbrowser
 
-SITE = pathlib.Path(__file__).resolve().parent.parent / "_build" / "html"
+from build import SITE
 
 if __name__ == "__main__":
     handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=SITE)

@@ -38,7 +38,7 @@ def test_check_raises_when_the_bound_is_missed(value, bounds, capsys):
     assert "<" not in capsys.readouterr().out  # nothing that a reader could take for success
 
 
-def test_check_takes_tensors(capsys):
+def test_check_takes_tensors():
     dpss.check("X1", "mean is kept", torch.tensor([1e-14, -1e-14]), below=1e-12)
     with pytest.raises(AssertionError):
         dpss.check("X1", "mean is kept", torch.tensor([0.0, float("nan")]), below=1e-12)

@@ -34,7 +34,6 @@ from dpss.families import (
     gaussian_scale_space,
     heat,
     osmotic,
-    sub_vp,
     ve,
     vp,
     vp_cosine,
@@ -209,7 +208,7 @@ def test_vp_sde_has_drift_minus_half_beta_and_squared_diffusion_beta(t):
 
 @given(inner)
 def test_cosine_vp_sde_is_that_of_the_tangent(t):
-    f, g2 = vp_cosine().sde(t)
+    f, g2 = default("vp_cosine", SHAPE).sde(t)
     slope = math.pi / 2 * math.tan(math.pi * t / 2)
     assert math.isclose(float(f), -slope, rel_tol=1e-9) and math.isclose(
         float(g2), 2 * slope, rel_tol=1e-9
@@ -218,7 +217,7 @@ def test_cosine_vp_sde_is_that_of_the_tangent(t):
 
 @given(inner)
 def test_heat_sde_follows_the_clock_of_the_blur(t):
-    f, g2 = heat(SHAPE).sde(t)
+    f, g2 = default("heat", SHAPE).sde(t)
     rate = (
         math.pi * 2.0**2 * math.sin(math.pi * t / 2) ** 3 * math.cos(math.pi * t / 2)
     )  # blur_max = 4/2
@@ -231,7 +230,7 @@ def test_heat_sde_follows_the_clock_of_the_blur(t):
 
 @given(inner)
 def test_sub_vp_sde_has_the_drift_of_vp_and_less_noise(t):
-    f, g2 = sub_vp().sde(t)
+    f, g2 = default("sub_vp", SHAPE).sde(t)
     beta, integral = 0.1 + 19.9 * t, 0.1 * t + 9.95 * t**2
     assert math.isclose(float(f), -beta / 2, rel_tol=1e-10)
     assert math.isclose(float(g2), -beta * math.expm1(-2 * integral), rel_tol=1e-9)
@@ -246,7 +245,7 @@ def test_ve_sde_is_brownian_motion_on_a_geometric_clock(t):
 
 @given(inner)
 def test_blurring_sde_adds_the_rates_of_cosine_and_blur(t):
-    f, g2 = blurring(SHAPE).sde(t)
+    f, g2 = default("blurring", SHAPE).sde(t)
     angle, lam = math.pi * t / 2, eigenvalues(*SHAPE)
     blur = np.exp(-lam * 2 * math.sin(angle) ** 4)  # τ = ½ (2 sin²)²
     rate = -lam * 4 * math.pi * math.sin(angle) ** 3 * math.cos(angle)

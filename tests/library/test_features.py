@@ -1,5 +1,6 @@
 """The shipped classifier and the Fréchet distance built on its features."""
 
+import concurrent.futures
 import hashlib
 
 import numpy as np
@@ -39,9 +40,69 @@ def test_features_are_of_each_image_alone_whatever_the_chunks():
     np.testing.assert_allclose(tensor, found[:5], atol=1e-4)
 
 
+@pytest.mark.usefixtures("fresh")
+def test_the_state_of_the_caller_does_not_count():
+    some = test_images[:50]
+    expected, kinds = features.features(some), features.classify(some)
+
+    def check():
+        features._network.cache_clear()
+        for _ in ("weights made in this state", "weights made before"):
+            np.testing.assert_allclose(features.features(some), expected, rtol=1e-6, atol=1e-6)
+            assert (features.classify(some) == kinds).all()
+
+    with torch.autocast("cpu", torch.bfloat16):
+        check()
+    with torch.inference_mode():
+        check()
+    with np.errstate(all="raise"), torch.enable_grad():
+        check()
+    torch.set_default_dtype(torch.float64)
+    try:
+        check()
+    finally:
+        torch.set_default_dtype(torch.float32)
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        features._network.cache_clear()
+        for found in pool.map(features.features, [some] * 16):
+            np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6)
+    u = torch.as_tensor(some).requires_grad_()
+    assert not features.features(u).requires_grad
+
+
+@pytest.mark.usefixtures("fresh")
+def test_reading_the_weights_draws_nothing_from_torchs_generator():
+    torch.manual_seed(1)
+    expected = torch.rand(1)
+    torch.manual_seed(1)
+    features.features(test_images[:2])
+    assert torch.rand(1) == expected
+
+
+def test_every_layout_is_the_same_picture():
+    some = test_images[:6]
+    expected = features.features(some)
+    wide = np.zeros((6, 56, 28), np.float32)
+    wide[:, ::2] = some
+    for u in (
+        np.asfortranarray(some),
+        wide[:, ::2],
+        some[..., ::-1].copy()[..., ::-1],
+        some.astype(">f4"),
+    ):
+        np.testing.assert_allclose(features.features(u), expected, rtol=1e-6)
+    turned = torch.as_tensor(some.swapaxes(1, 2).copy()).mT
+    np.testing.assert_allclose(features.features(turned), expected, rtol=1e-6)
+    with pytest.raises(TypeError, match="u is a masked array"):
+        features.features(np.ma.masked_array(some, some > 0))
+    with pytest.raises(TypeError, match="u is a list"):
+        features.features(some.tolist())
+
+
 @pytest.mark.parametrize(
     "bad, kind",
     [
+        (np.zeros((5, 3, 28, 28)), ValueError),
         (np.zeros((5, 32, 32)), ValueError),
         (np.zeros((28, 28)), ValueError),
         (np.zeros((5, 1, 28, 28)), ValueError),

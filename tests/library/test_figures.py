@@ -111,6 +111,133 @@ def test_guide_lines_without_a_label_are_not_described():
     assert "data" in fig.describe() and "_child" not in fig.describe()
 
 
+X = np.linspace(0.01, 1, 50)
+
+
+def drawn(*lines, **options):
+    """What axes with these lines, (x, y, options of plot), say of themselves."""
+    fig, ax = figures.figure()
+    for x, y, how in lines:
+        ax.plot(x, y, **how)
+    ax.set(**options)
+    return str(fig)
+
+
+def test_curves_without_a_label_are_told_by_their_style():
+    fig, axes = figures.figure(columns=2)
+    axes[0].plot(X, 1 - X)
+    axes[0].plot(X, X * (1 - X))
+    axes[1].plot(X, X, "o", label="measured")
+    axes[0].set(title="KL to N(0, I), own ref. (- -)", xlabel="time t")
+    axes[1].set(title="Entropy", ylabel="nats", xlabel="time t")
+    assert str(fig) == (
+        "KL to N(0, I), own ref. (- -): over time t, solid line: from 0.99 to 0, falling "
+        "throughout, dashed line: from 0.0099 to 0, neither rising nor falling throughout, between "
+        "0 and 0.25; Entropy: nats over time t, measured: from 0.01 to 1, rising throughout"
+    )
+
+
+def test_many_curves_are_told_together():
+    said = drawn(*[(X, j * X, {}) for j in range(24)], ylabel="grey value")
+    assert said == "plot: grey value, 24 lines between 0 and 23"
+
+
+def test_many_panels_are_told_by_their_ends():
+    fig, axes = figures.figure(columns=6, rows=6)
+    for i, ax in enumerate(axes.flat, 1):
+        ax.plot(X, i * X)
+    fig.suptitle("Many")
+    fig.supxlabel("time t")
+    said = str(fig)
+    assert said.startswith("Many: 36 panels: panel 1: over time t, solid line: from 0.01 to 1, ")
+    assert said.endswith("panel 36: over time t, solid line: from 0.36 to 36, rising throughout")
+    assert said.count("panel ") == 4 and "…" in said
+
+
+def test_panels_with_nothing_in_them_are_silent():
+    fig, axes = figures.figure(columns=3)
+    axes[1].imshow(np.zeros((3, 4)))
+    axes[2].set(title="Words")
+    assert str(fig) == "panel 1: a picture of 3×4; Words"
+    assert str(figures.figure()[0]) == ""
+
+
+@pytest.mark.parametrize(
+    "y, said",
+    [
+        (np.exp(-40 * X), "from 0.67 to 4.2e-18, falling throughout"),  # no rounding errors here
+        (np.where(X > 0.5, 1e-12, 2e-12), "from 2e-12 to 1e-12, falling throughout"),
+        (np.where(X > 0.9, 2e-13, np.exp(-40 * X)), "neither rising nor falling throughout"),
+        (np.where(X > 0.5, 0.0, X), "from 0.01 to 0.49, rising throughout"),  # zero is not drawn
+        (np.where(X > 0.5, np.nan, X), "from 0.01 to 0.49, rising throughout"),
+        (-X, "curve: not in sight"),
+        (1 + 1e-13 * np.sin(40 * X), "from 1 to 1, constant"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Data has no positive values")
+def test_on_a_logarithmic_axis_what_is_seen_counts(y, said):
+    assert said in drawn((X, y, {"label": "curve"}), yscale="log")
+    if (y > 0).all():
+        found = figures.curves(X, {"curve": y}, "x", "y", logy=True)
+        assert said in str(found)
+
+
+def test_on_a_linear_axis_rounding_errors_are_none():
+    said = drawn((X, np.exp(-40 * X), {"label": "curve"}))
+    assert "from 0.67 to 0, falling throughout" in said
+    assert "between" not in drawn((X, 1 + 1e-13 * np.sin(40 * X), {"label": "curve"}))
+    y = np.where(X > 0.5, np.inf, X)
+    assert "from 0.01 to 0.49, rising" in drawn((X, y, {"label": "curve"}))
+    assert "not in sight" in drawn((X, np.full(50, np.nan), {"label": "curve"}))
+    left = drawn(([-1, 0, 1, 2], [8.0, 7.0, 1.0, 2.0], {"label": "curve"}), xscale="log")
+    assert "curve: from 1 to 2, rising throughout" in left  # what is left of zero is not drawn
+
+
+def test_curves_are_told_from_left_to_right():
+    assert "from 0 to 2, rising throughout" in drawn(([1, 0.5, 0], [2, 1, 0], {"label": "a"}))
+    cloud = drawn(([0, 1, 0.5], [3, 1, 2], {"label": "pairs", "linestyle": "", "marker": "."}))
+    assert cloud == "plot: pairs: 3 points between 1 and 3"
+
+
+def test_guide_lines_with_a_label_say_where_they_are():
+    fig, ax = figures.figure()
+    ax.axhline(0.25, label="floor")
+    ax.axvline(0.5, label="here")
+    assert str(fig) == "plot: floor: at 0.25, here: at 0.5"
+
+
+@pytest.mark.parametrize(
+    "label, words",
+    [
+        (r"$D_t$", "D_t"),
+        (r"$\sigma_t^{2}$ of $\Lambda$", "σ_t^2 of Λ"),
+        (r"$\mathrm{KL}\left(p\,\|\,q\right)$", r"KL(p \| q)"),
+        (r"$\log\alpha$ in \$", "logα in $"),
+        ("two\nlines", "two lines"),
+        (r"$\varepsilon\ \mathbf{x}$", "ε x"),
+        ("costs $", "costs $"),
+    ],
+)
+def test_tex_is_read_as_words(label, words):
+    assert figures._plain(label) == words
+    if "costs" not in label:
+        found = drawn((X, X, {"label": label}), xlabel=label, ylabel=label, title=label)
+        assert found.startswith(f"{words}: {words} over {words}, {words}: from 0.01 to 1")
+        found = figures.curves(X, {label: X}, label, label, title=label)
+        assert str(found).startswith(f"{words}: {words} over {words} from 0.01 to 1. {words}: from")
+        assert f"{words}: mean" in str(figures.show(RAMP, [label]))
+
+
+def test_curves_of_any_kind_of_numbers_are_the_same_curves():
+    expected = str(figures.curves(X, {"a": X**2}, "x", "y"))
+    for kind in (list, torch.as_tensor, lambda x: x.astype(">f8"), lambda x: x[::-1].copy()[::-1]):
+        assert str(figures.curves(kind(X), {"a": kind(X**2)}, "x", "y")) == expected
+    wide = torch.as_tensor(X).requires_grad_().to(torch.bfloat16)
+    assert "rising throughout" in str(figures.curves(X, {"a": wide}, "x", "y"))
+    with pytest.raises(TypeError, match="masked"):
+        figures.curves(X, {"a": np.ma.masked_array(X, X > 0.5)}, "x", "y")
+
+
 def test_a_notebook_gets_words_picture_and_alt_text():
     bundle = figures.show(RAMP, ['<"quoted">'])._repr_mimebundle_()
     assert set(bundle) == {"text/plain", "text/html", "image/png"}
@@ -144,6 +271,26 @@ def test_explore_draws_every_combination_with_its_values_in_the_alt_text():
         repr(explorer)
         == "interactive figure: amount from 0 to 1 (3 values), sign from plus to minus (2 values)"
     )
+
+
+def test_parameters_may_have_any_name():
+    def figure_of(start, figure_of, parameters):
+        return figures.show(RAMP * start * figure_of * parameters)
+
+    explorer = figures.explore(
+        figure_of, start=[0.0, 0.5, 1.0], figure_of=[0.25, 1.0], parameters=[1.0]
+    )
+    assert set(explorer.parameters) == {"start", "figure_of", "parameters"}
+    assert "start = 0.5" in explorer.frames[explorer.first] and len(explorer.frames) == 6
+    assert "interactive figure: start from 0 to 1 (3 values)" in repr(explorer)
+
+
+@pytest.mark.parametrize("kind", [tuple, np.array, torch.tensor, iter])
+def test_values_may_be_any_sequence(kind):
+    values = kind([0.0, 0.5, 1.0])
+    explorer = figures.explore(lambda t: figures.show(RAMP * t), t=values, start={"t": 0.5})
+    assert explorer.parameters == {"t": [0.0, 0.5, 1.0]} and explorer.first == (1,)
+    assert "t = 0.5:" in explorer.frames[1,]
 
 
 def test_sliders_are_linked_to_stacks_in_the_browser():
@@ -217,6 +364,8 @@ LINE = [0.0, 1.0]
             lambda: figures.explore(lambda t: figures.show(RAMP), t=[0, 1], start={"t": 2}),
         ),
         (TypeError, "figure_of", lambda: figures.explore(lambda t: RAMP, t=[0, 1])),
+        (TypeError, "t is 3", lambda: figures.explore(lambda t: figures.show(RAMP), t=3)),
+        (TypeError, "start is 3", lambda: figures.explore(lambda t: RAMP, start=3, t=[0, 1])),
     ],
 )
 def test_bad_arguments_are_refused_by_name(error, name, call):

@@ -194,6 +194,17 @@ def test_mutual_information_at_the_ends_and_in_dead_modes():
     ).all()  # at t = 0 as well: 0, not ∞ · 0
 
 
+def test_mutual_information_has_all_digits_at_every_ratio():
+    """½ log(1 + e^ℓ): torch's softplus leaves the 1 out beyond ℓ = 20, and is 1e-9 off there."""
+    ratios = np.array([-700.0, -30.0, -1e-3, 0.0, 19.999, 20.0, 20.001, 25.0, 40.0, 700.0])
+    prior = GaussianPrior(torch.zeros(1, 1), 1.0, Pixels())
+    for ratio in ratios:
+        level = math.exp(-ratio / 2)
+        process = Process(Pixels(), lambda t: 0 * t, lambda t, level=level: level + 0 * t)
+        found = float(measures.mutual_information(process, prior, 0.5))
+        assert math.isclose(found, 0.5 * np.logaddexp(0, ratio), rel_tol=1e-12)
+
+
 def test_immse_the_slope_of_information_is_half_the_error():
     """dI/dSNR = ½ Σ E|U_0 − E[U_0|U_t]|² (theory N2), for Gaussian data.
 

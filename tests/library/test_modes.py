@@ -43,7 +43,7 @@ def test_modes_of_torch_change_nothing(name, mode):
             *process.flow(0.5),
             reverse.flow(process, D, u, times),
             reverse.sde(process, D, u, times, generator=torch.Generator().manual_seed(0)),
-            *(torch.tensor(float(row.defect)) for row in certify(process, SHAPE).rows),
+            *(torch.tensor(float(row.defect)) for row in certify(process, SHAPE).values()),
         )
 
     outside = FAMILIES[name]()

@@ -302,7 +302,7 @@ def test_the_reverse_operator_is_minus_the_forward_one_at_the_present_density(et
 
 
 @pytest.mark.parametrize("eta", [0.5, 0.8, 2.0])
-def test_every_churn_has_its_guidance_and_the_density_returns(eta):
+def test_every_noise_factor_has_its_guidance_and_the_density_returns(eta):
     assert back_error(eta) < 3e-3
     u, _ = grid(401)
     other = lambda tau: (
@@ -311,7 +311,7 @@ def test_every_churn_has_its_guidance_and_the_density_returns(eta):
     assert back_error(eta, guidance=other) > 0.03
 
 
-def test_little_churn_needs_a_fine_grid():
+def test_a_small_noise_factor_needs_a_fine_grid():
     assert back_error(0.05) > 0.1 > 20 * back_error(0.5)
 
 

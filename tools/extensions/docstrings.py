@@ -1,13 +1,14 @@
 """Sphinx extension: the API page from the docstrings of dpss, by autodoc.
 
-Docstrings are written to be read in a terminal: formulas indented, names in single backticks, |x| for magnitudes. Here they become
-reStructuredText: an indented block is a literal one, and no character outside of backticks is markup.
+Docstrings are written to be read in a terminal: formulas indented, names in single backticks, |x|
+for magnitudes. Here they become reStructuredText: an indented block is a literal one, and no
+character outside of backticks is markup.
 """
 
 import re
 
 
-def to_rest(app, what, name, obj, options, lines):
+def to_rest(_app, _what, _name, _obj, _options, lines):
     result, literal, doctest = [], False, False
     for line in lines:
         doctest = line.startswith(">>>") or doctest and bool(line.strip())
@@ -27,16 +28,12 @@ def escaped(line):
     )
 
 
-def skip(app, what, name, obj, skipped, options):
-    """Leave out fields of a NamedTuple, which have no documentation of their own, and what other packages put into a class."""
-    foreign = (
-        not getattr(obj, "__module__", "dpss").startswith("dpss") or name == "set"
-    )  # Figure.set is made by matplotlib
-    return (
-        True
-        if foreign or (getattr(obj, "__doc__", None) or "").startswith("Alias for field")
-        else None
-    )
+def skip(_app, _what, name, obj, _skipped, _options):
+    """Leave out undocumented fields of a NamedTuple, and what other packages put into a class."""
+    foreign = not getattr(obj, "__module__", "dpss").startswith("dpss")
+    field = (getattr(obj, "__doc__", None) or "").startswith("Alias for field")
+    made = name == "set"  # Figure.set is made by matplotlib
+    return True if foreign or field or made else None
 
 
 def setup(app):

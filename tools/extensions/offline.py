@@ -1,7 +1,7 @@
 """Sphinx extension: the built site asks no foreign host for anything.
 
-Scripts and fonts come from tools/vendor, styles and pictures from tools/static. (A folder called `_static`
-would not do: Jupyter Book adds every script in it to every page.)
+Scripts and fonts come from tools/vendor, styles and pictures from tools/static. (A folder called
+`_static` would not do: Jupyter Book adds every script in it to every page.)
 """
 
 import pathlib
@@ -28,7 +28,7 @@ def prepare(app):
     app.add_js_file(None, body=SHIM, priority=100)
 
 
-def clean(app, pagename, templatename, context, doctree):
+def clean(_app, _pagename, _templatename, context, _doctree):
     """Drop scripts of foreign hosts, sphinx-thebe's, and what extensions add twice."""
     seen, kept = set(), []
     for script in context.get("script_files", []):

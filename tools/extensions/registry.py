@@ -1,12 +1,19 @@
-"""Sphinx extension: `{claims}`, `{notation}` and `{crosswalk}`, made from claims.toml, notation.toml and crosswalk.toml in chapters/."""
+"""Sphinx extension: `{claims}`, `{notation}` and `{crosswalk}`, made from the TOML in chapters/."""
 
 import pathlib
 import tomllib
 
 from docutils import nodes
 from docutils.statemachine import StringList
+from numbering import with_number
 from sphinx.util.docutils import SphinxDirective
 from sphinx_proof.nodes import proof_node
+
+
+def link(page, title=None):
+    """A link to a page, with its number."""
+    target = f"{title} </chapters/{page}>" if title else f"/chapters/{page}"
+    return with_number(page, f"{{doc}}`{target}`")
 
 
 class Registry(SphinxDirective):
@@ -36,20 +43,20 @@ class Claims(Registry):
         for key, entry in table.items():
             if entry["page"] != page:
                 page = entry["page"]
-                yield from ("", f"**Page** {{doc}}`/chapters/{page}`", "")
+                yield from ("", f"**{link(page)}**", "")
             lost = (
                 f" *Without a hypothesis:* {entry['counterexample']}"
                 if entry.get("counterexample")
                 else ""
             )
             yield (
-                f"- **{key}** {entry['title']}. {{prf:ref}}`claim-{key}`, [proof](#proof-{key}).{lost} "
-                f"*Test:* `{entry['test']}`"
+                f"- **{key}** {entry['title']}. {{prf:ref}}`claim-{key}`, "
+                f"[proof](#proof-{key}).{lost} *Test:* `{entry['test']}`"
             )
 
 
 class Notation(Registry):
-    """The symbols as tables: those that stay, those that are the same everywhere, those of a single page."""
+    """The symbols as tables: those that stay, those that are common, those of a single page."""
 
     source = "notation.toml"
 
@@ -57,7 +64,8 @@ class Notation(Registry):
         yield from ("| Symbol | Meaning | Shape | In code | First on |", "|---|---|---|---|---|")
         for entry in table["symbol"]:
             code = f"`{entry['code']}`" if entry.get("code") else ""
-            yield f"| ${entry['symbol']}$ | {entry['meaning']} | {entry.get('shape', '')} | {code} | {self.link(entry['page'])} |"
+            cells = entry["meaning"], entry.get("shape", ""), code, self.linked(entry)
+            yield f"| ${entry['symbol']}$ | {' | '.join(cells)} |"
         yield from ("", "The same on every page:", "", "| Symbols | Meaning |", "|---|---|")
         for entry in table["common"]:
             yield f"| {self.listed(entry)} | {entry['meaning']} |"
@@ -69,16 +77,16 @@ class Notation(Registry):
             "|---|---|---|",
         )
         for entry in table["local"]:
-            yield f"| {self.link(entry['page'])} | {self.listed(entry)} | {entry['meaning']} |"
+            yield f"| {self.linked(entry)} | {self.listed(entry)} | {entry['meaning']} |"
 
     @staticmethod
     def listed(entry):
         return ", ".join(f"${symbol}$" for symbol in entry["symbols"])
 
     @staticmethod
-    def link(page):
-        name = page[3:].replace("-", " ") if page[0].isdigit() else "preface"
-        return f"{{doc}}`{name} </chapters/{page}>`"
+    def linked(entry):
+        page = entry["page"]
+        return link(page, page[3:].replace("-", " ") if page[0].isdigit() else "preface")
 
 
 class Crosswalk(Registry):
@@ -100,7 +108,7 @@ class Crosswalk(Registry):
                     for key, claim in claims.items()
                     if claim["page"] == page
                 )
-                yield f"- {{doc}}`/chapters/{page}`: {stated}"
+                yield f"- {link(page)}: {stated}"
             tests = dict.fromkeys(claim["test"].split("::")[0] for claim in claims.values())
             yield f"- *Library:* {', '.join(f'`dpss.{name}`' for name in entry['functions'])}"
             if tests:
@@ -110,8 +118,8 @@ class Crosswalk(Registry):
             yield ""
 
 
-def keep_proof_targets(app, doctree):
-    """sphinx-proof writes one fixed id for all proofs: put the target of `(proof-ID)=` before the proof."""
+def keep_proof_targets(_app, doctree):
+    """sphinx-proof gives all proofs one id: put the target of `(proof-ID)=` before the proof."""
     for proof in list(doctree.findall(proof_node)):
         names = [name for name in proof["ids"] if name.startswith("proof-")]
         if names:
