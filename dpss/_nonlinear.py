@@ -56,8 +56,8 @@ def isotropic(u, diffusivity, buffers):
     width, double = u.shape[-1], buffers("double", u.shape)
     offsets = {"down": width, "right": 1}
     double.fill(0)
-    for name, offset in offsets.items():
-        gap = gaps(line(u), offset, "gap", buffers)
+    for number, (name, offset) in enumerate(offsets.items()):
+        gap = gaps(line(u), offset, number, buffers)  # where `explicit` will have its fluxes
         if name == "right":
             gap[..., width - 1 :: width] = 0  # from the end of a row to the next
         gap *= gap

@@ -79,7 +79,8 @@ def nonlinear(
     >>> nonlinear(step, 1.0, contrast=0.1, diffusivity="perona-malik").round(2)
     array([[0.04, 0.05, 0.04, 0.96, 0.95, 0.96]])
     """
-    if not callable(diffusivity) and diffusivity not in DIFFUSIVITIES:
+    named = isinstance(diffusivity, str) and diffusivity in DIFFUSIVITIES
+    if not named and not callable(diffusivity):
         needed = f"{', '.join(map(repr, DIFFUSIVITIES))} or a function"
         raise ValueError(f"diffusivity is {diffusivity!r}; needed: {needed}")
     t, contrast = _arrays.number(t, "t", least=0), _arrays.number(contrast, "contrast", above=0)
@@ -91,7 +92,7 @@ def nonlinear(
             nonlocal largest
             square = double.sum(-3, keepdims=True) if shared else double
             square *= 0.5 / contrast**2
-            if callable(diffusivity):
+            if not named:
                 value = np.asanyarray(diffusivity(square))
                 value = _arrays.real(value, "diffusivity(s)").astype(v.dtype)
                 if value.shape != square.shape or not np.isfinite(value).all() or value.min() < 0:
@@ -217,7 +218,7 @@ def _evolve(u, t, contrast, edges, presmoothing, scheme, enough, steps, colour):
     """
     u = _arrays.image(u)
     sigma = _arrays.number(presmoothing, "presmoothing", least=0)
-    if scheme not in enough:
+    if scheme not in tuple(enough):
         raise ValueError(f"scheme is {scheme!r}; needed: {', '.join(map(repr, enough))}")
     steps = (
         math.ceil(min(enough[scheme], 1e300)) if steps is None else _arrays.count(steps, "steps")
@@ -226,6 +227,8 @@ def _evolve(u, t, contrast, edges, presmoothing, scheme, enough, steps, colour):
     if work > MOST_STEPS:
         needed = f"at most {MOST_STEPS:g}"
         raise ValueError(f"t is {t:g}: that takes {work:.3g} {scheme} steps; needed: {needed}")
+    if colour not in (None, True, False):
+        raise TypeError(f"colour is {colour!r}; needed: True, False or None")
     if colour and u.ndim < 3:
         raise ValueError(f"colour is True for shape {tuple(u.shape)}; needed: (..., C, H, W)")
     shared = colour if colour is not None else u.ndim > 2 and u.shape[-3] == 3

@@ -18,6 +18,7 @@ from .priors import GaussianPrior
 from .processes import Process
 
 LARGEST_LOSS = 1e-2  # of mass, by which a density may miss its grid
+MOST_BINS = 2**24  # of grey values: as many as float32 tells apart
 
 
 @numpys_errors
@@ -35,6 +36,8 @@ def entropy(u: Array, bins=256, range=(-1, 1)) -> Array:  # noqa: A002 (as in nu
     u, bins = _arrays.image(u), _arrays.count(bins, "bins")
     if not isinstance(range, (tuple, list)) or len(range) != 2:
         raise TypeError(f"range is {range!r}; needed: a pair (low, high)")
+    if bins > MOST_BINS:
+        raise ValueError(f"bins is {bins}; needed: at most {MOST_BINS}")
     low, high = (_arrays.number(end, "range") for end in range)
     if not 0 < high - low < math.inf:
         raise ValueError(f"range is ({low:g}, {high:g}); needed: low < high, a finite distance")

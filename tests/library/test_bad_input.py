@@ -694,6 +694,10 @@ OTHER = {
     "nonlinear, contrast": ("contrast", lambda: nonlinear(good, 1.0, 0.0)),
     "nonlinear, nan contrast": ("contrast", lambda: nonlinear(good, 1.0, float("nan"))),
     "nonlinear, diffusivity": ("diffusivity", lambda: nonlinear(good, 1.0, 0.1, "weickert")),
+    "nonlinear, diffusivities": ("diffusivity", lambda: nonlinear(good, 1.0, 0.1, np.ones(3))),
+    "nonlinear, schemes": ("scheme", lambda: nonlinear(good, 1.0, 0.1, scheme=["fed"])),
+    "nonlinear, colour": ("colour", lambda: nonlinear(good, 1.0, 0.1, colour="red")),
+    "entropy, bins beyond memory": ("bins", lambda: measures.entropy(good, bins=10**12)),
     "nonlinear, scheme": ("scheme", lambda: nonlinear(good, 1.0, 0.1, scheme="implicit")),
     "nonlinear, presmoothing": (
         "presmoothing",
