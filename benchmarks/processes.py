@@ -6,6 +6,7 @@ from blur import noise
 from diffusers import DDPMScheduler
 
 import dpss
+from dpss import reverse
 
 
 def rows():
@@ -82,8 +83,26 @@ def rows():
         1 / 1.25,
     )
 
+    start, D = noise((2, 28, 28)), lambda u, t: 0.5 * u
+    down = torch.linspace(1, 0, 1001, dtype=torch.float64)
+    moves = [c.to(start) for c in reverse._ancestral(vp, down[1:-1], down[:-2], 1.0)]
+    yield row(
+        "ancestral sampling, 1000 steps, 2×28×28",
+        lambda: reverse.sample(vp, D, start, down),
+        "its update, coefficients ready",
+        lambda: updated(moves, D, start),
+        0.5,
+    )
+
 
 def given(table, u, index, epsilon):
     """α u + σ ε, the noise kept; as the peer does, the coefficients of the 1,000 steps are computed once and looked up."""
     gain, std = (coefficients[index] for coefficients in table)
     return (std * epsilon).addcmul_(gain, u)
+
+
+def updated(moves, D, u):
+    """The bare loop: u ← a u + b D(u) + c ε for ready a, b, c."""
+    for a, b, c in zip(*moves):
+        u = torch.addcmul(a * u, b, D(u, 0.0)).addcmul_(c, torch.randn(u.shape))
+    return D(u, 0.0)

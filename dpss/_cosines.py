@@ -99,7 +99,10 @@ def _transformed(u, t):
     if not _arrays.finite(modes):  # sums of numbers at the end of the range
         unit = u.dtype.type(2**32)
         return _transformed(u / unit, t) * unit
-    return fft.idctn(modes * _gain(u, t), axes=(-2, -1), norm="ortho", overwrite_x=True)
+    for decay in _decays(u, t):  # in place, unless one image is asked for at many times
+        shape = np.broadcast_shapes(decay.shape, modes.shape)
+        modes = np.multiply(modes, decay, out=modes if shape == modes.shape else None)
+    return fft.idctn(modes, axes=(-2, -1), norm="ortho", overwrite_x=True)
 
 
 class _Transformed(torch.autograd.Function):
@@ -124,14 +127,14 @@ class _Transformed(torch.autograd.Function):
 
 @lru_cache(maxsize=64)
 @torch.inference_mode(False)  # what is kept may be needed for gradients later
-def _discrete_rates(n):
+def _rates(n):
     return rates(n, "discrete")
 
 
 def _kernel(n, t, dtype):
     """The heat kernels exp(tΔ) of n pixels, t.shape + (n, n)."""
     C = matrix(n).to(dtype)
-    decay = torch.exp(-t[..., None, None] * _discrete_rates(n)).to(dtype)
+    decay = torch.exp(-t[..., None, None] * _rates(n)).to(dtype)
     return _arrays.product(C.T * decay, C)
 
 
@@ -141,10 +144,14 @@ def _cached(n, t, dtype):
     return _kernel(n, torch.tensor(t, dtype=torch.float64), dtype)
 
 
-def _gain(u, t):
-    """exp(−tλ_k) as the product of both axes, aligned with the image and the axes of t."""
-    along_y, along_x = (torch.exp(-t[..., None] * _discrete_rates(n)) for n in u.shape[-2:])
-    parts = [
-        _arrays.spread(part, u.shape) for part in (along_y[..., :, None], along_x[..., None, :])
-    ]
-    return _arrays.like(parts[0], u) * _arrays.like(parts[1], u)
+def _decays(u, t):
+    """exp(−tλ) along each axis, aligned with the array u and the axes of t."""
+    for n, axis in zip(u.shape[-2:], (-1, -2)):
+        decay = _decay(n, t.item()) if t.ndim == 0 else torch.exp(-t[..., None] * _rates(n))
+        yield _arrays.like(_arrays.spread(decay.unsqueeze(axis), u.shape), u)
+
+
+@lru_cache(maxsize=64)
+@torch.inference_mode(False)
+def _decay(n, t):
+    return torch.exp(-t * _rates(n))
