@@ -63,7 +63,7 @@ execute: $(STAMP)
 
 bench: $(STAMP)
 	$(PIP) install --quiet -c requirements.lock -r benchmarks/requirements.txt
-	@$(BIN)/python benchmarks/run.py
+	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/run.py
 
 mutate: $(STAMP)
 	@$(BIN)/python tools/mutate.py

@@ -34,7 +34,8 @@ def main(seconds):
     if not pathlib.Path("/proc/self/status").exists():  # Linux tells
         return
     print(
-        "\nLargest memory of a process that denoises 64 images 28×28 with the empirical denoiser, above that of importing dpss"
+        "\nLargest memory of a process that denoises 64 images 28×28 with the empirical denoiser, "
+        "above that of importing dpss"
     )
     base = peak("import dpss")
     for n in (1000, 4000, 10000, 40000):

@@ -1,8 +1,9 @@
-"""Nonlinear diffusion: a step beside other libraries' steps, and whole evolutions beside other schemes."""
+"""Nonlinear diffusion: steps beside other libraries', evolutions beside other schemes."""
 
 import numpy as np
 import SimpleITK
 from medpy.filter.smoothing import anisotropic_diffusion
+from row import Row
 
 from dpss import diffusion, images
 
@@ -10,7 +11,7 @@ STEPS, STEP, CONTRAST = 10, 0.2, 0.1
 
 
 def padded(v):
-    """One step of edge-enhancing diffusion as one first writes it: padded arrays, all eight neighbours, central differences."""
+    """One step of edge-enhancing diffusion as one first writes it: padded, eight neighbours."""
     height, width = v.shape
 
     def pad(x):
@@ -47,22 +48,12 @@ def rows():
     u += 0.05 * np.random.default_rng(0).standard_normal(u.shape).astype(np.float32)
     picture = SimpleITK.GetImageFromArray(u)
 
-    def row(operation, ours, peer, theirs, reach, tolerance=None):
-        return {
-            "operation": operation,
-            "ours": ours,
-            "peer": peer,
-            "theirs": theirs,
-            "reach": reach,
-            "tolerance": tolerance,
-        }
-
     def isotropic():
         return diffusion.nonlinear(
             u, STEPS * STEP, CONTRAST, "perona-malik", scheme="explicit", steps=STEPS
         )
 
-    yield row(
+    yield Row(
         "nonlinear, 10 steps, 512² float32",
         isotropic,
         "SimpleITK gradient anisotropic",
@@ -75,14 +66,14 @@ def rows():
         ),
         10,
     )
-    yield row(
+    yield Row(
         "nonlinear, 10 steps, 512² float32",
         isotropic,
         "MedPy anisotropic_diffusion",
         lambda: anisotropic_diffusion(u, niter=STEPS, kappa=CONTRAST, gamma=0.1, option=2),
         1 / 1.15,
     )
-    yield row(
+    yield Row(
         "edge-enhancing, 10 steps, 512² float32",
         lambda: diffusion.edge_enhancing(
             u, STEPS * STEP, CONTRAST, presmoothing=0, scheme="explicit", steps=STEPS
@@ -108,7 +99,7 @@ def rows():
     def by_fed():
         return diffusion.nonlinear(small, 100.0, CONTRAST, steps=fed)
 
-    yield row(
+    yield Row(
         f"nonlinear to t = 100, 256², {fed} FED cycles",
         by_fed,
         "explicit scheme, 400 steps",
@@ -116,7 +107,7 @@ def rows():
         5,
         2e-2,
     )
-    yield row(
+    yield Row(
         f"nonlinear to t = 100, 256², {fed} FED cycles",
         by_fed,
         f"AOS of equal error, {aos} steps",

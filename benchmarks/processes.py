@@ -4,68 +4,53 @@ import torch
 import torch_dct
 from blur import noise
 from diffusers import DDPMScheduler
+from row import Row
 
 import dpss
 from dpss import reverse
 
 
 def rows():
-    def row(operation, ours, peer, theirs, reach, tolerance=None):
-        return {
-            "operation": operation,
-            "ours": ours,
-            "peer": peer,
-            "theirs": theirs,
-            "reach": reach,
-            "tolerance": tolerance,
-        }
 
-    u, epsilon = (
-        noise((1024, 1, 32, 32)),
-        torch.randn(1024, 1, 32, 32, generator=torch.Generator().manual_seed(1)),
-    )
+    u = noise((1024, 1, 32, 32))
+    epsilon = torch.randn(u.shape, generator=torch.Generator().manual_seed(1))
     scheduler = DDPMScheduler(num_train_timesteps=1000, beta_schedule="linear", clip_sample=False)
     vp, index = dpss.vp_discrete(scheduler.betas), torch.arange(1024) % 1000
     grid = torch.arange(1, 1001, dtype=torch.float64) / 1000
-    t, table = (
-        grid[index],
-        [coefficients(grid)[:, None].to(u) for coefficients in (vp.signal, vp.noise)],
-    )
+    t = grid[index]
+    table = [coefficients(grid)[:, None].to(u) for coefficients in (vp.signal, vp.noise)]
 
     def drawn():
         return torch.randn(u.shape, generator=generator)
 
     generator = torch.Generator().manual_seed(0)
-    yield row(
+    yield Row(
         "VP noising 1024×1×32×32, noise given",
         lambda: given(table, u, index, epsilon),
         "diffusers add_noise",
         lambda: scheduler.add_noise(u, epsilon, index),
-        2.5,
+        1.9,
         1e-5,
     )
-    yield row(
+    yield Row(
         "VP noising 1024×1×32×32",
         lambda: vp.sample(u, t, generator),
         "drawing its noise",
         drawn,
-        1 / 1.25,
+        0.75,
     )
-    blurring, eigenvalues = (
-        dpss.blurring((32, 32)),
-        dpss.Cosines((32, 32), "continuous").eigenvalues.float(),
-    )
+    blurring = dpss.blurring((32, 32))
+    eigenvalues = dpss.Cosines((32, 32), "continuous").eigenvalues.float()
     times = torch.linspace(0.01, 0.99, 1024, dtype=torch.float64)
     width = 16 * torch.sin(torch.pi / 2 * times).float() ** 2
 
     def by_torch_dct():
-        gain = (
-            0.999 * torch.exp(-eigenvalues * (width**2 / 2)[:, None, None]) + 0.001
-        ) * torch.cos(torch.pi / 2 * times).float()[:, None, None]
+        gain = 0.999 * torch.exp(-eigenvalues * (width**2 / 2)[:, None, None]) + 0.001
+        gain *= torch.cos(torch.pi / 2 * times).float()[:, None, None]
         mean = torch_dct.idct_2d(torch_dct.dct_2d(u, norm="ortho") * gain[:, None], norm="ortho")
         return mean + torch.sin(torch.pi / 2 * times).float()[:, None, None, None] * drawn()
 
-    yield row(
+    yield Row(
         "blurring diffusion 1024×1×32×32, one t per image",
         lambda: blurring.sample(u, times, generator),
         "inverse heat code",
@@ -75,7 +60,7 @@ def rows():
     steps = torch.linspace(0.001, 1, 1000, dtype=torch.float64)
     small = u[:64, 0]
     whole = (1000, 64, 32, 32)
-    yield row(
+    yield Row(
         "Markov path, 1000 steps, 64×32×32",
         lambda: vp.path(small, steps, generator),
         "drawing its noise",
@@ -96,7 +81,7 @@ def rows():
 
 
 def given(table, u, index, epsilon):
-    """α u + σ ε, the noise kept; as the peer does, the coefficients of the 1,000 steps are computed once and looked up."""
+    """α u + σ ε, the noise kept; as with the peer, the coefficients of the steps are at hand."""
     gain, std = (coefficients[index] for coefficients in table)
     return (std * epsilon).addcmul_(gain, u)
 

@@ -1,16 +1,13 @@
 """The library beside its peers, in one process, on one thread: `make bench`.
 
-CPU time, medians of interleaved turns. The last columns are what to read: how many times as long the peer takes, what ratio was aimed
-at, and how far the results are apart (relative, maximum norm; – where the peer solves a slightly different problem). Fails where
-results differ, not where a machine is slow.
+CPU time, medians of interleaved turns. The last columns are what to read: how many times as long
+the peer takes, what ratio was aimed at, and how far the results are apart (relative, maximum norm;
+– where the peer solves a slightly different problem). Fails where results differ, not where a
+machine is slow.
 """
 
-import os
-
-for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[name] = "1"
-
 import datetime
+import os
 import pathlib
 import platform
 import statistics
@@ -29,7 +26,7 @@ TURN, ROUNDS = 0.03, 9  # seconds that a turn lasts at least; turns of each func
 
 
 def seconds(*functions):
-    """CPU time of one call of each function: medians over interleaved turns of as many calls as fill a turn."""
+    """CPU time of a call of each function: medians of interleaved turns of many calls."""
     calls = []
     for function in functions:
         function()
@@ -56,22 +53,16 @@ def gap(ours, theirs):
 
 def machine():
     info = pathlib.Path("/proc/cpuinfo")
-    model = (
-        next(
-            (
-                line.split(":")[1].strip()
-                for line in info.read_text().splitlines()
-                if "model name" in line
-            ),
-            "",
-        )
-        if info.exists()
-        else ""
-    )
-    return f"{datetime.date.today()}, {model or platform.processor() or platform.machine()}, one thread, torch {torch.__version__}, NumPy {np.__version__}"
+    lines = info.read_text().splitlines() if info.exists() else []
+    model = next((line.split(":")[1].strip() for line in lines if "model name" in line), "")
+    model = model or platform.processor() or platform.machine()
+    versions = f"torch {torch.__version__}, NumPy {np.__version__}"
+    return f"{datetime.date.today()}, {model}, one thread, {versions}"
 
 
 def main():
+    if os.environ.get("OMP_NUM_THREADS") != "1":
+        sys.exit("more than one thread; needed: OMP_NUM_THREADS=1, as `make bench` sets it")
     torch.set_num_threads(1)
     only, wrong = sys.argv[1:], []
     print(machine())
@@ -80,18 +71,18 @@ def main():
         if only and module.__name__ not in only:
             continue
         for row in module.rows():
-            mine, theirs = seconds(row["ours"], row["theirs"])
-            apart = gap(row["ours"](), row["theirs"]()) if row["tolerance"] is not None else None
-            reached = "ok" if theirs / mine >= row["reach"] else "short"
+            mine, theirs = seconds(row.ours, row.theirs)
+            ratio = theirs / mine
+            reached = "ok" if ratio >= row.reach else "short"
+            apart = gap(row.ours(), row.theirs()) if row.tolerance is not None else None
+            shown = "–" if apart is None else format(apart, ".0e")
             print(
-                f"{row['operation']:48} {1e3 * mine:9.3f}  {row['peer']:34} {theirs / mine:7.2f} {row['reach']:6.2f} {reached:5} "
-                f"{'–' if apart is None else format(apart, '.0e'):>8}",
+                f"{row.operation:48} {1e3 * mine:9.3f}  {row.peer:34} "
+                f"{ratio:7.2f} {row.reach:6.2f} {reached:5} {shown:>8}",
                 flush=True,
             )
-            if apart is not None and not apart <= row["tolerance"]:
-                wrong.append(
-                    f"{row['operation']} and {row['peer']} differ by {apart:.1e}, more than {row['tolerance']:.0e}"
-                )
+            if apart is not None and not apart <= row.tolerance:
+                wrong.append(f"{row.operation} and {row.peer} differ by {apart:.1e}")
     if not only or "growth" in only:
         growth.main(seconds)
     if wrong:

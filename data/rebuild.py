@@ -1,8 +1,8 @@
-"""Rebuild every file of data/ from its two sources, whose checksums are in sources.toml:
+"""Rebuild the pictures of data/ from their two sources, whose checksums are in sources.toml:
 
     python data/rebuild.py FASHION_PACKAGE.deb SCIKIT_IMAGE.whl [--into FOLDER]
 
-Needs NumPy and Pillow, no network and no dpkg. Files are written whole, after all of them were made.
+Needs NumPy and Pillow, no network and no dpkg. Files are written whole, after all were made.
 """
 
 import argparse
@@ -35,18 +35,14 @@ def members_of_deb(data):
     """Files of a Debian package: an `ar` archive that holds data.tar.*, name -> bytes."""
     position = 8
     while position < len(data):
-        name, size = (
-            data[position : position + 16].decode().strip().rstrip("/"),
-            int(data[position + 48 : position + 58]),
-        )
+        name = data[position : position + 16].decode().strip().rstrip("/")
+        size = int(data[position + 48 : position + 58])
+        content = data[position + 60 : position + 60 + size]
         if name.startswith("data.tar"):
-            with tarfile.open(
-                fileobj=io.BytesIO(data[position + 60 : position + 60 + size])
-            ) as archive:
+            with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+                files = [member for member in archive if member.isfile()]
                 return {
-                    m.name.removeprefix("./"): archive.extractfile(m).read()
-                    for m in archive
-                    if m.isfile()
+                    file.name.removeprefix("./"): archive.extractfile(file).read() for file in files
                 }
         position += 60 + size + size % 2
     raise SystemExit("the package holds no data.tar")
