@@ -204,9 +204,10 @@ class ByCoefficients(Symmetry):
             else:
                 modes = self.unit(i) + self.unit(j)
                 move = max(self.maps, key=lambda move: mean_gap(process, part, move, modes, t))
-        named = ", ".join(f"({y}, {x})" for y, x in modes.nonzero().tolist())
+        named = " and ".join(f"({y}, {x})" for y, x in modes.nonzero().tolist())
+        words = f"the image of mode{'s' if ' and ' in named else ''} {named}"
         replay = functools.partial(mean_gap, process, part, move, modes, t)
-        return move, self.basis.synthesise(modes), f"the image of mode {named}", replay
+        return move, self.basis.synthesise(modes), words, replay
 
     def unit(self, i):
         """Modes that are 1 in one place."""
