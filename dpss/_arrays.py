@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 Array = np.ndarray | torch.Tensor  # what users pass and get back
+Times = float | Array
 
 # -- kinds
 

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from . import _arrays, _cosines
+from ._arrays import Array
 
 
 class Basis:
@@ -24,27 +25,27 @@ class Basis:
     orthonormal = True
     log_abs_det = 0.0
 
-    def analyse(self, u):
+    def analyse(self, u: Array) -> Array:
         """Modes c = B u of the image `u` `(..., H, W)`."""
         raise NotImplementedError
 
-    def synthesise(self, modes):
+    def synthesise(self, modes: Array) -> Array:
         """Image u = B⁻¹ c of the modes `(..., H, W)`."""
         raise NotImplementedError
 
-    def pull_back(self, gradient):
+    def pull_back(self, gradient: Array) -> Array:
         """Bᵀ g: turns a `gradient` with respect to the modes into one with respect to the image."""
         if self.orthonormal:
             return self.synthesise(gradient)  # Bᵀ = B⁻¹
         return torch.func.vjp(self.analyse, torch.zeros_like(gradient))[1](gradient)[0]
 
-    def image(self, u, name="u"):
+    def image(self, u: Array, name: str = "u") -> torch.Tensor:
         """`u` as a tensor that is an image on the grid of this basis; errors name it `name`."""
         u = _arrays.tensor(u, name)
         self.check(u.shape[-2:], name)
         return u
 
-    def check(self, shape, name="u"):
+    def check(self, shape: tuple[int, int], name: str = "u"):
         """Raise ValueError, naming the argument `name`, unless this basis fits the grid `shape`."""
         if self.shape is not None and tuple(shape) != self.shape:
             raise ValueError(
@@ -56,10 +57,10 @@ class Basis:
 class Pixels(Basis):
     """The pixels themselves: B = I. Fits every grid; used by VP, VE and sub-VP."""
 
-    def analyse(self, u):
+    def analyse(self, u: Array) -> Array:
         return _arrays.image(u)
 
-    def synthesise(self, modes):
+    def synthesise(self, modes: Array) -> Array:
         return _arrays.image(modes, "modes")
 
 
@@ -88,17 +89,17 @@ class Cosines(Basis):
 
     @property
     @torch.inference_mode(False)
-    def eigenvalues(self):
+    def eigenvalues(self) -> torch.Tensor:
         """λ_k ≥ 0 of −Δ, a float64 tensor (H, W)."""
         along_y, along_x = (_cosines.rates(n, self.laplacian) for n in self.shape)
         return along_y[:, None] + along_x[None, :]
 
-    def analyse(self, u):
+    def analyse(self, u: Array) -> Array:
         u = _arrays.image(u)
         self.check(u.shape[-2:])
         return _cosines.transform(u, inverse=False)
 
-    def synthesise(self, modes):
+    def synthesise(self, modes: Array) -> Array:
         modes = _arrays.image(modes, "modes")
         self.check(modes.shape[-2:], "modes")
         return _cosines.transform(modes, inverse=True)
@@ -118,7 +119,7 @@ class Osmotic(Basis):
     orthonormal = False
 
     @torch.inference_mode(False)
-    def __init__(self, guidance):
+    def __init__(self, guidance: Array):
         from . import osmosis  # here, as it takes SciPy, and other bases do without
 
         drift = osmosis.canonical_drift(guidance)
@@ -146,21 +147,21 @@ class Osmotic(Basis):
         return hash(self._root.numpy().tobytes())
 
     @property
-    def eigenvalues(self):
+    def eigenvalues(self) -> torch.Tensor:
         """Λ_k ≥ 0, ascending: a float64 tensor (H, W)."""
         return self._rates.clone()
 
-    def analyse(self, u):
+    def analyse(self, u: Array) -> Array:
         u = _arrays.image(u)
         self.check(u.shape[-2:])
         return self._times(u / _arrays.like(self._root, u), self._vectors)
 
-    def synthesise(self, modes):
+    def synthesise(self, modes: Array) -> Array:
         modes = _arrays.image(modes, "modes")
         self.check(modes.shape[-2:], "modes")
         return self._times(modes, self._vectors.T) * _arrays.like(self._root, modes)
 
-    def pull_back(self, gradient):
+    def pull_back(self, gradient: Array) -> Array:
         return self._times(gradient, self._vectors.T) / _arrays.like(self._root, gradient)
 
     def _times(self, x, matrix):

@@ -7,6 +7,7 @@ import math
 import torch
 
 from . import _arrays
+from ._arrays import Array
 from .bases import Cosines, Osmotic, Pixels
 from .processes import Process
 
@@ -35,7 +36,7 @@ def _copies(values):
 
 
 @_family
-def vp(beta_min=0.1, beta_max=20.0):
+def vp(beta_min: float = 0.1, beta_max: float = 20.0) -> Process:
     """Variance preserving (DDPM), linear rate β(t) = β_min + t (β_max − β_min):
 
         α_t = exp(−½ ∫₀ᵗ β),   σ_t² = 1 − α_t²   (every pixel alike).
@@ -58,7 +59,7 @@ def vp(beta_min=0.1, beta_max=20.0):
 
 
 @_family
-def vp_cosine():
+def vp_cosine() -> Process:
     """Variance preserving with α_t = cos(πt/2), σ_t = sin(πt/2) (every pixel alike).
 
     Ends exactly at N(0, I); its SDE is singular there. Axioms as for `vp`. Source: Nichol and
@@ -68,7 +69,9 @@ def vp_cosine():
 
 
 @_family
-def vp_discrete(betas=None, *, alphas_cumprod=None):
+def vp_discrete(
+    betas: list | Array | None = None, *, alphas_cumprod: list | Array | None = None
+) -> Process:
     """Variance preserving with given steps β_1, ..., β_m at the times i/m:
 
         α_{i/m}² = ∏_{j≤i} (1 − β_j),   σ_t² = 1 − α_t²   (every pixel alike);
@@ -121,7 +124,7 @@ def vp_discrete(betas=None, *, alphas_cumprod=None):
 
 
 @_family
-def sub_vp(beta_min=0.1, beta_max=20.0):
+def sub_vp(beta_min: float = 0.1, beta_max: float = 20.0) -> Process:
     """Sub-VP: the signal of `vp` with less noise, α_t = exp(−½ ∫₀ᵗ β), σ_t = 1 − α_t².
 
     Every pixel alike; `beta_min` and `beta_max` as in `vp`. Ends near N(0, I); on the way the total
@@ -135,7 +138,7 @@ def sub_vp(beta_min=0.1, beta_max=20.0):
 
 
 @_family
-def ve(sigma_min=0.01, sigma_max=50.0):
+def ve(sigma_min: float = 0.01, sigma_max: float = 50.0) -> Process:
     """Variance exploding (NCSN): the image plus noise that grows geometrically,
 
         α_t = 1,   σ_t = sigma_min √(r^{2t} − 1),  r = sigma_max / sigma_min   (every pixel alike).
@@ -153,7 +156,7 @@ def ve(sigma_min=0.01, sigma_max=50.0):
 
 
 @_family
-def flow_matching():
+def flow_matching() -> Process:
     """The straight path of flow matching and rectified flow: α_t = 1 − t, σ_t = t.
 
     Every pixel alike. Ends exactly at N(0, I), where its SDE is singular; its probability flow is
@@ -171,7 +174,12 @@ def flow_matching():
 
 
 @_family
-def heat(shape, blur_max=None, sigma=0.01, laplacian="discrete"):
+def heat(
+    shape: tuple[int, int],
+    blur_max: float | None = None,
+    sigma: float = 0.01,
+    laplacian: str = "discrete",
+) -> Process:
     """Inverse heat dissipation: blur with a little noise, in cosine modes,
 
         α_t(k) = exp(−λ_k τ_t),  τ_t = ½ (blur_max sin²(πt/2))²,   σ_t = sigma for t > 0, σ_0 = 0.
@@ -201,7 +209,12 @@ def heat(shape, blur_max=None, sigma=0.01, laplacian="discrete"):
 
 
 @_family
-def blurring(shape, blur_max=None, min_gain=0.001, laplacian="discrete"):
+def blurring(
+    shape: tuple[int, int],
+    blur_max: float | None = None,
+    min_gain: float = 0.001,
+    laplacian: str = "discrete",
+) -> Process:
     """Blurring diffusion: `vp_cosine` on top of a blur that spares a share `min_gain` of each mode,
 
         α_t(k) = cos(πt/2) ((1 − d) exp(−λ_k τ_t) + d),  d = min_gain,   σ_t = sin(πt/2),
@@ -230,7 +243,9 @@ def blurring(shape, blur_max=None, min_gain=0.001, laplacian="discrete"):
 
 
 @_family
-def gaussian_scale_space(shape, t_max, laplacian="discrete"):
+def gaussian_scale_space(
+    shape: tuple[int, int], t_max: float, laplacian: str = "discrete"
+) -> Process:
     """The Gaussian scale-space as a process without noise: α_t(k) = exp(−λ_k t t_max), σ_t = 0.
 
     `shape`: (H, W). `t_max` > 0: the diffusion time at t = 1, in squared pixels. `laplacian` as in
@@ -250,7 +265,7 @@ def gaussian_scale_space(shape, t_max, laplacian="discrete"):
 
 
 @_family
-def osmotic(guidance, t_max, sigma=0.01):
+def osmotic(guidance: Array, t_max: float, sigma: float = 0.01) -> Process:
     """Osmotic diffusion: drifts towards a guidance image v > 0; in the basis `Osmotic(v)`,
 
         α_t(k) = exp(−Λ_k t t_max),   σ_t = sigma for t > 0, σ_0 = 0.

@@ -18,10 +18,10 @@ import matplotlib
 import matplotlib.backends.backend_agg
 import matplotlib.figure
 import numpy as np
-import torch
 from PIL import Image
 
 from . import _arrays
+from ._arrays import Array
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 3)), (0, (1, 1)))
@@ -42,8 +42,6 @@ LARGEST = 200  # frames of one interactive figure
 TOLD = 8  # pictures or panels told one by one in an alt text
 STYLES = {"-": "solid line", "--": "dashed line", "-.": "dash-dotted line", ":": "dotted line"}
 SMALL = 1e-9  # below this, on a linear axis, numbers are rounding errors
-
-Array = np.ndarray | torch.Tensor
 
 
 class Figure(matplotlib.figure.Figure):

@@ -6,6 +6,7 @@ import math
 import torch
 
 from . import _arrays
+from ._arrays import Array
 from .bases import Basis, Pixels
 
 BLOCK = 2**17  # numbers that stay in the cache of a processor core
@@ -63,7 +64,7 @@ class Gaussian:
     do not fit.
     """
 
-    def __init__(self, mean, std, basis):
+    def __init__(self, mean: Array, std: float | Array, basis: Basis):
         mean = _arrays.instance(basis, Basis, "basis").image(mean, "mean")
         std = _per_mode(std, "std")
         if not (torch.isfinite(std) & (std >= 0)).all():
@@ -79,13 +80,13 @@ class Gaussian:
     def __repr__(self):
         return f"Gaussian(mean of shape {tuple(self.mean.shape)}, basis={self.basis!r})"
 
-    def sample(self, generator=None):
+    def sample(self, generator: torch.Generator | None = None) -> torch.Tensor:
         """One draw, of the mean's shape, dtype and device, from the `generator` or torch's own."""
         generator, mean = _arrays.generator(generator), self.mean
         noise = torch.randn(mean.shape, dtype=mean.dtype, device=mean.device, generator=generator)
         return mean + image_of(self.basis, scale(self.std, noise))
 
-    def log_prob(self, u):
+    def log_prob(self, u: Array) -> torch.Tensor:
         """log density at the image `u`: −½|z|² − Σ log s − (N/2) log 2π − log|det B⁻¹|.
 
         z = B(u − m)/s. ValueError where s = 0 in a mode.
@@ -99,11 +100,11 @@ class Gaussian:
         volume = self._log_volume() + self._pixels() / 2 * math.log(2 * math.pi)
         return -0.5 * square.sum((-2, -1)) - volume.to(square)
 
-    def entropy(self):
+    def entropy(self) -> torch.Tensor:
         """Differential entropy Σ log s + (N/2) log(2πe) + log|det B⁻¹| in nats."""
         return self._log_volume() + self._pixels() / 2 * math.log(2 * math.pi * math.e)
 
-    def kl(self, other):
+    def kl(self, other: "Gaussian") -> torch.Tensor:
         """KL(self ‖ `other`) = ½ Σ (r − 1 − log r + d²/s'²), r = s²/s'², d = B(m − m').
 
         Both in the same basis. Infinite where one is a point mass in a mode and the other is not
@@ -148,7 +149,9 @@ class Kernel:
     True
     """
 
-    def __init__(self, gain, std, basis, shift=None):
+    def __init__(
+        self, gain: float | Array, std: float | Array, basis: Basis, shift: Array | None = None
+    ):
         self.basis = _arrays.instance(basis, Basis, "basis")
         self.gain, self.std = _per_mode(gain, "gain"), _per_mode(std, "std")
         self.shift = _per_mode(0.0 if shift is None else shift, "shift")
@@ -158,7 +161,7 @@ class Kernel:
     def __repr__(self):
         return f"Kernel(gain and std of shape {tuple(self.gain.shape)}, basis={self.basis!r})"
 
-    def __call__(self, u):
+    def __call__(self, u: Array) -> Gaussian:
         """The law after the transition from the image `u`: a `Gaussian`."""
         modes = modes_of(self.basis, self.basis.image(u))
         moved = image_of(self.basis, scale(self.gain, modes))
@@ -166,7 +169,7 @@ class Kernel:
             moved + _arrays.spread(self.shift, moved.shape).to(moved), self.std, self.basis
         )
 
-    def __matmul__(self, earlier):
+    def __matmul__(self, earlier: "Kernel") -> "Kernel":
         """The transition through `earlier` and then this one; TypeError, ValueError if none is."""
         _arrays.instance(earlier, Kernel, "earlier")
         if earlier.basis != self.basis:
@@ -179,7 +182,7 @@ class Kernel:
         std = torch.hypot(self.std, self.gain * earlier.std)
         return Kernel(self.gain * earlier.gain, std, self.basis, shift)
 
-    def isclose(self, other, rtol=1e-9, atol=1e-12):
+    def isclose(self, other: "Kernel", rtol: float = 1e-9, atol: float = 1e-12) -> bool:
         """Whether gains, variances and shifts of two kernels agree: |a − b| ≤ `atol` + `rtol` |b|.
 
         False where `other` is no kernel or has another basis or shape. Variances and not standard

@@ -12,10 +12,10 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 
 from . import _arrays
+from ._arrays import Array, Times
 from .bases import Basis
 from .laws import Gaussian, Kernel
 from .processes import Process
@@ -23,8 +23,6 @@ from .processes import Process
 CHUNK = 1024  # images that `Empirical` looks at together
 LEAST_NOISE = 1e-9  # stands for σ = 0 in `Empirical`: the weights are those of the nearest image
 
-Array = np.ndarray | torch.Tensor
-Times = float | torch.Tensor
 Denoiser = Callable[[torch.Tensor, Times], torch.Tensor]
 
 
@@ -210,7 +208,7 @@ class GaussianPrior(Mixture):
         """
         event = self.mean.shape
         _fitting(process, self.mean, event)
-        alpha, sigma = _levels(process, t, event)
+        alpha, sigma = (_along(c, self.mean, event) for c in _levels(process, t, event))
         basis = self._common_basis(process, alpha, sigma)
         mean = basis.synthesise(alpha * basis.analyse(self.mean))
         return Gaussian(mean, torch.hypot(alpha * self.std[0], sigma), basis)

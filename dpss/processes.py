@@ -11,16 +11,19 @@ m times gives `(m, H, W)`.
 """
 
 import math
+from collections.abc import Callable
 
 import torch
 
 from . import _arrays
+from ._arrays import Array, Times
 from ._coefficients import Gain, Level, LogGain, neighbours
 from .bases import Basis
 from .laws import Gaussian, Kernel, draw, image_of, modes_of, scale
 
 START = 1e-12  # stands for 0⁺ in `sde`, where σ = 0 would divide 0 by 0
 END = 1 - 1e-9  # stands for 1⁻ in `flow`
+Coefficients = Callable[[torch.Tensor], torch.Tensor]  # times -> log α, α or σ
 LEAST_VARIANCE = -1e-12  # of a transition, relative to σ_t²: what rounding leaves of zero
 
 
@@ -47,7 +50,14 @@ class Process:
     (tensor([[-1.]], dtype=torch.float64), tensor([[2.]], dtype=torch.float64))
     """
 
-    def __init__(self, basis, log_signal, noise, name="process", signal=None):
+    def __init__(
+        self,
+        basis: Basis,
+        log_signal: Coefficients,
+        noise: Coefficients,
+        name: str = "process",
+        signal: Coefficients | None = None,
+    ):
         _arrays.instance(basis, Basis, "basis")
         log_gain = LogGain(log_signal, "log_signal", basis)
         attributes = {
@@ -79,32 +89,32 @@ class Process:
 
     # -- coefficients
 
-    def log_signal(self, t):
+    def log_signal(self, t: Times) -> torch.Tensor:
         """log α_t(k) at times `t`: shape `t.shape + (1, 1)` or `+ (H, W)`."""
         return self._log_signal(_arrays.times(t))
 
-    def signal(self, t):
+    def signal(self, t: Times) -> torch.Tensor:
         """Gain α_t(k) = exp(log α_t(k)) ≥ 0 at times `t`."""
         t = _arrays.times(t)
         return torch.exp(self._log_signal(t)) if self._signal is None else self._signal(t)
 
-    def noise(self, t):
+    def noise(self, t: Times) -> torch.Tensor:
         """Noise level σ_t(k) ≥ 0 at times `t`, the standard deviation per mode."""
         return self._noise(_arrays.times(t))
 
-    def log_snr(self, t):
+    def log_snr(self, t: Times) -> torch.Tensor:
         """log(α²/σ²) per mode at times `t`: −∞ where α = 0, +∞ where α > 0 = σ."""
         log_signal = self.log_signal(t)
         value = 2 * log_signal - 2 * torch.log(self.noise(t))
         return torch.where(log_signal == -math.inf, log_signal, value)
 
-    def snr(self, t):
+    def snr(self, t: Times) -> torch.Tensor:
         """Signal-to-noise ratio α_t(k)²/σ_t(k)² at times `t`."""
         return torch.exp(self.log_snr(t))
 
     # -- laws of images
 
-    def marginal(self, u0, t):
+    def marginal(self, u0: Array, t: Times) -> Gaussian:
         """p(u_t | u_0): the `Gaussian` of mean B⁻¹ α_t B u_0 and std σ_t per mode.
 
         `u0`: an image (..., H, W); `t`: one time, or one per leading batch axis.
@@ -113,7 +123,7 @@ class Process:
         mean = image_of(self.basis, scale(self.signal(t), modes))
         return Gaussian(mean, self.noise(t), self.basis)
 
-    def sample(self, u0, t, generator=None):
+    def sample(self, u0: Array, t: Times, generator: torch.Generator | None = None) -> torch.Tensor:
         """One draw of U_t given the image `u0`: u_t = B⁻¹(α_t B u_0 + σ_t ε), ε ~ N(0, I).
 
         `t`: one time, or one per leading batch axis. `generator`: a `torch.Generator`, None for
@@ -122,7 +132,9 @@ class Process:
         modes = modes_of(self.basis, self.basis.image(u0, "u0"))
         return image_of(self.basis, draw(self.signal(t), modes, self.noise(t), generator))
 
-    def path(self, u0, times, generator=None):
+    def path(
+        self, u0: Array, times: Times, generator: torch.Generator | None = None
+    ) -> torch.Tensor:
         """The Markov chain from `u0` at increasing `times`: `(len(times), *u0.shape)`.
 
         The first state is drawn from p(u_t | u_0) at times[0], each other from `kernel` and the one
@@ -142,7 +154,7 @@ class Process:
                 place += 1
         return image_of(self.basis, states)
 
-    def steady_state(self, shape, dtype=None):
+    def steady_state(self, shape: tuple[int, ...], dtype: torch.dtype | None = None) -> Gaussian:
         """The law at t = 1 from u_0 = 0: mean 0, std σ_1 per mode.
 
         `shape`: (..., H, W) of the images; `dtype`: theirs, None for torch's default. Heat forgets
@@ -162,7 +174,7 @@ class Process:
 
     # -- between two times
 
-    def kernel(self, s, t):
+    def kernel(self, s: Times, t: Times) -> Kernel:
         """Transition from `s` to `t` ≥ s: gain α_t/α_s, variance σ_t² − (α_t/α_s)² σ_s² per mode.
 
         The identity for s = t, also at t = 1 where α may be 0. Raises ValueError, naming the mode
@@ -193,7 +205,7 @@ class Process:
             f"between s = {s:g} and t = {t:g}; needed: a ratio that never rises"
         )
 
-    def posterior(self, u0, ut, s, t):
+    def posterior(self, u0: Array, ut: Array, s: Times, t: Times) -> Gaussian:
         """p(u_s | u_t, u_0) for `s` < `t`, Bayes' rule for Gaussians, mode by mode:
 
             variance  σ_s² σ²_{t|s} / σ_t²,
@@ -216,7 +228,7 @@ class Process:
 
     # -- continuous time
 
-    def score(self, denoised, u, t):
+    def score(self, denoised: Array, u: Array, t: Times) -> torch.Tensor:
         """∇ log p_t(u) from `denoised` = E[U_0 | U_t = u] (Tweedie): Bᵀ (α_t B D − B u) / σ_t².
 
         `u`: an image (..., H, W). Raises ValueError where σ_t = 0, as there is no density then, and
@@ -236,7 +248,7 @@ class Process:
             raise ValueError(f"t is {_arrays.shown(_arrays.times(t))}; needed: {needed}")
         return score
 
-    def sde(self, t):
+    def sde(self, t: Times) -> tuple[torch.Tensor, torch.Tensor]:
         """(f, g²) per mode of dU = f U dt + √g² dW: f = d log α/dt, g² = dσ²/dt − 2 f σ².
 
         At times `t`; at t = 0 the limit 0⁺. g² < 0 exactly where the signal-to-noise ratio rises.
@@ -250,7 +262,7 @@ class Process:
             raise ValueError(f"t is {_arrays.shown(t)}; needed: {needed}")
         return f, g2
 
-    def flow(self, t):
+    def flow(self, t: Times) -> tuple[torch.Tensor, torch.Tensor]:
         """(a, b) per mode of the probability flow dU/dt = a U + b E[U_0 | U_t].
 
         a = σ'/σ, b = α' − α σ'/σ at times `t`. Finite also where α = 0 and `sde` is not. For the

@@ -15,11 +15,12 @@ is differentiable. States have the shape, dtype and device of u. Randomness come
 """
 
 from dataclasses import dataclass
-from typing import Any, Callable, Optional
+from typing import Any, Callable
 
 import torch
 
 from . import _arrays
+from ._arrays import Array, Times
 from ._coefficients import neighbours
 from .laws import image_of, modes_of, scale
 from .priors import Denoiser
@@ -31,10 +32,10 @@ PREDICTIONS = ("noise", "velocity", "score", "image")
 def sample(
     process: Process,
     denoiser: Denoiser,
-    u: torch.Tensor,
-    times,
+    u: Array,
+    times: Times,
     eta: float = 1.0,
-    generator: Optional[torch.Generator] = None,
+    generator: torch.Generator | None = None,
     path: bool = False,
     progress: bool = False,
 ) -> torch.Tensor:
@@ -66,12 +67,12 @@ def sample(
 
 def step(
     process: Process,
-    denoised: torch.Tensor,
-    u: torch.Tensor,
-    s,
-    t,
+    denoised: Array,
+    u: Array,
+    s: Times,
+    t: Times,
     eta: float = 1.0,
-    generator: Optional[torch.Generator] = None,
+    generator: torch.Generator | None = None,
 ) -> torch.Tensor:
     """One move from `t` to `s` < t, given the estimate `denoised` = D of the clean image; in modes
 
@@ -98,10 +99,10 @@ def step(
 def sde(
     process: Process,
     denoiser: Denoiser,
-    u: torch.Tensor,
-    times,
+    u: Array,
+    times: Times,
     eta: float = 1.0,
-    generator: Optional[torch.Generator] = None,
+    generator: torch.Generator | None = None,
     path: bool = False,
     progress: bool = False,
 ) -> torch.Tensor:
@@ -131,8 +132,8 @@ def sde(
 def flow(
     process: Process,
     denoiser: Denoiser,
-    u: torch.Tensor,
-    times,
+    u: Array,
+    times: Times,
     path: bool = False,
     progress: bool = False,
 ) -> torch.Tensor:
@@ -159,11 +160,11 @@ def flow(
 def inpaint(
     process: Process,
     denoiser: Denoiser,
-    known: torch.Tensor,
-    mask,
-    times,
+    known: Array,
+    mask: Array,
+    times: Times,
     eta: float = 1.0,
-    generator: Optional[torch.Generator] = None,
+    generator: torch.Generator | None = None,
     path: bool = False,
     progress: bool = False,
 ) -> torch.Tensor:
@@ -202,10 +203,7 @@ def inpaint(
 
 
 def as_denoiser(
-    model: Callable[..., Any],
-    process: Process,
-    predicts: str = "noise",
-    steps: Optional[int] = None,
+    model: Callable[..., Any], process: Process, predicts: str = "noise", steps: int | None = None
 ) -> Denoiser:
     """The denoiser D(u, t) of a network `model(u, t)` that was trained for a `process`.
 
@@ -248,7 +246,7 @@ class _NetworkDenoiser:
     model: Callable[..., Any]
     process: Process
     predicts: str
-    steps: Optional[int]
+    steps: int | None
 
     def __call__(self, u, t):
         basis, t = self.process.basis, _arrays.times(t)

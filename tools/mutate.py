@@ -1,15 +1,17 @@
 """Mutation check: break one operator at a time and see whether a test notices. `make mutate`
 
-    python tools/mutate.py [--limit N] [--jobs 2] MODULE...        modules of dpss, by default those of TESTS
+    python tools/mutate.py [--limit N] [--jobs 2] [MODULE…]    modules of dpss, by default DEFAULT
 
-Every mutant is a copy of the tree with one change in one module: + and -, * and /, < and > exchanged, a minus
-sign dropped, a float doubled, an integer raised by one. The tests of the module run until the first failure. Prints the survivors:
-each is a missing test, an equivalent program, or a tolerance that may well be another.
+Every mutant is a copy of the tree with one change in one module: + and -, * and /, < and >
+exchanged, a minus sign dropped, a float doubled, an integer raised by one. The tests of the module
+run until the first failure. Prints the survivors: each is a missing test, an equivalent program, or
+a tolerance that may well be another.
 """
 
 import argparse
 import ast
 import concurrent.futures
+import itertools
 import os
 import pathlib
 import random
@@ -19,14 +21,15 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-TESTS = {  # module: the test files that are to notice
-    "_coefficients": ["test_processes", "test_families", "test_bad_input"],
-    "processes": ["test_processes", "test_families", "test_bad_input"],
-    "priors": ["test_priors", "test_bad_input"],
-    "reverse": ["test_reverse", "test_bad_input"],
-    "osmosis": ["test_osmosis", "test_bad_input"],
-    "measures": ["test_measures", "test_features", "test_bad_input"],
-    "certificate": ["test_certificate", "test_bad_input"],
+DEFAULT = ["processes", "_coefficients", "priors", "osmosis", "measures"]
+ALSO = {  # module: modules whose tests are to notice as well as its own
+    "_coefficients": ["processes", "families"],
+    "_cosines": ["bases"],
+    "_nonlinear": ["diffusion"],
+    "_osmosis": ["osmosis"],
+    "laws": ["processes", "families"],
+    "processes": ["families"],
+    "measures": ["features"],
 }
 EXCHANGED = {
     ast.Add: ast.Sub,
@@ -65,6 +68,13 @@ def mutants(source):
             setattr(node, attribute, old)
 
 
+def tests_of(module):
+    """The test files that are to notice a change of the module."""
+    names = [module.removeprefix("_"), *ALSO.get(module, []), "bad_input"]
+    files = [f"tests/library/test_{name}.py" for name in dict.fromkeys(names)]
+    return [file for file in files if (ROOT / file).exists()]
+
+
 def survives(module, text):
     """Whether the tests of the module pass with `text` in its place."""
     with tempfile.TemporaryDirectory() as folder:
@@ -72,9 +82,9 @@ def survives(module, text):
         copy.mkdir()
         for name in ("dpss", "tests"):
             shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-        (copy / "data").symlink_to(ROOT / "data")
+        for name in ("data", "pyproject.toml"):
+            (copy / name).symlink_to(ROOT / name)
         (copy / "dpss" / f"{module}.py").write_text(text)
-        tests = [f"tests/{name}.py" for name in TESTS[module]]
         environment = {
             **os.environ,
             "PYTHONPATH": str(copy),
@@ -83,7 +93,16 @@ def survives(module, text):
         }
         try:
             done = subprocess.run(
-                [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests],
+                [
+                    sys.executable,
+                    "-m",
+                    "pytest",
+                    "-x",
+                    "-q",
+                    "-p",
+                    "no:cacheprovider",
+                    *tests_of(module),
+                ],
                 cwd=copy,
                 env=environment,
                 capture_output=True,
@@ -98,13 +117,7 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "modules",
-        nargs="*",
-        default=["processes", "_coefficients", "priors", "osmosis", "measures"],
-        choices=TESTS,
-        metavar="MODULE",
-    )
+    parser.add_argument("modules", nargs="*", default=DEFAULT, metavar="MODULE")
     parser.add_argument(
         "--limit", type=int, help="try so many mutants of each module, drawn at random"
     )
@@ -117,7 +130,8 @@ def main():
         every = list(mutants(source))
         chosen = random.Random(1).sample(every, min(options.limit or len(every), len(every)))
         with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-            alive = list(pool.map(lambda mutant: survives(module, mutant[3]), chosen))
+            texts = [text for _, _, _, text in chosen]
+            alive = list(pool.map(survives, itertools.repeat(module), texts))
         for (line, before, after, _), lives in sorted(
             zip(chosen, alive), key=lambda pair: pair[0][0]
         ):

@@ -1,4 +1,4 @@
-"""Fetch the scripts that the site serves itself: `python tools/vendor.py` (needs npm, a network)."""
+"""Fetch the scripts that the site serves itself: `python tools/vendor.py` (needs npm)."""
 
 import hashlib
 import pathlib

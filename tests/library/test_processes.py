@@ -15,6 +15,7 @@ from torch.distributions import MultivariateNormal, kl_divergence
 from dpss import _coefficients, laws, measures
 from dpss.bases import Basis, Cosines, Pixels
 from dpss.families import blurring, gaussian_scale_space, heat, vp
+from dpss.priors import GaussianPrior
 from dpss.processes import Gaussian, Kernel, Process
 
 SHAPE = (2, 3)
@@ -816,3 +817,20 @@ def test_a_draw_in_blocks_is_the_draw(shape, times, monkeypatch):
         gap.abs().max() < 5.5
         and abs(float(process.basis.analyse(many - law.mean).std()) - 0.3) < 0.01
     )
+
+
+def test_no_times_give_no_coefficients_and_no_image_goes_with_them():
+    process, u, none = heat(SHAPE), torch.as_tensor(image(SHAPE)), torch.empty(0)
+    for values in (process.signal(none), process.log_snr([]), process.kernel([], []).std):
+        assert values.shape == (0, *SHAPE)
+    assert process.sde(none)[1].shape == (0, *SHAPE)
+    prior = GaussianPrior(u, 1.0, process.basis)
+    for use in (
+        lambda: process.marginal(u, none),
+        lambda: process.sample(u, none),
+        lambda: process.score(u, u, none),
+        lambda: prior.marginal(process, none),
+        lambda: prior.denoiser(process)(u, none),
+    ):
+        with pytest.raises(ValueError, match="t has shape"):
+            use()
