@@ -315,8 +315,8 @@ class Empirical:
         basis, centre = process.basis, self._centre.to(u.device)
         precision, alpha = rows(sigma.clamp(min=LEAST_NOISE) ** -2.0), rows(alpha)
         c = rows(basis.analyse(u.double())) - alpha * basis.analyse(centre)
-        # Σ_k (c − αm)²/σ² without its first term, which is common to all images
-        linear, square = (precision * alpha * c).flatten(1), precision * alpha**2
+        # −½ Σ_k (c − αm)²/σ² without its first term, which is common to all images
+        linear, square = (precision * alpha * c).flatten(1), -0.5 * precision * alpha**2
         top = torch.full((len(c), 1), -math.inf, dtype=torch.float64, device=u.device)
         total, weighted = torch.zeros_like(top), torch.zeros_like(linear)
         for chunk in self.images.split(CHUNK):
@@ -324,7 +324,7 @@ class Empirical:
             modes = basis.analyse(chunk - centre)
             size = (modes**2).sum_to_size(len(chunk), *square.shape[1:])
             exponent = _arrays.product(linear, modes.flatten(1).T)
-            exponent = exponent - 0.5 * _arrays.product(square.flatten(1), size.flatten(1).T)
+            exponent = exponent + _arrays.product(square.flatten(1), size.flatten(1).T)
             higher = torch.maximum(top, exponent.amax(1, keepdim=True))
             weight, kept = torch.exp(exponent - higher), torch.exp(top - higher)
             total = kept * total + weight.sum(1, keepdim=True)

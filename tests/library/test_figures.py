@@ -203,6 +203,8 @@ def test_guide_lines_with_a_label_say_where_they_are():
     fig, ax = figures.figure()
     ax.axhline(0.25, label="floor")
     ax.axvline(0.5, label="here")
+    ax.axhline(0.75)
+    ax.axline((0, 0), slope=1)
     assert str(fig) == "plot: floor: at 0.25, here: at 0.5"
 
 
