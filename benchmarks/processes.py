@@ -11,7 +11,6 @@ from dpss import reverse
 
 
 def rows():
-
     u = noise((1024, 1, 32, 32))
     epsilon = torch.randn(u.shape, generator=torch.Generator().manual_seed(1))
     scheduler = DDPMScheduler(num_train_timesteps=1000, beta_schedule="linear", clip_sample=False)
@@ -71,7 +70,7 @@ def rows():
     start, D = noise((2, 28, 28)), lambda u, t: 0.5 * u
     down = torch.linspace(1, 0, 1001, dtype=torch.float64)
     moves = [c.to(start) for c in reverse._ancestral(vp, down[1:-1], down[:-2], 1.0)]
-    yield row(
+    yield Row(
         "ancestral sampling, 1000 steps, 2×28×28",
         lambda: reverse.sample(vp, D, start, down),
         "its update, coefficients ready",

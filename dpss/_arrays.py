@@ -319,13 +319,15 @@ def same_grid(u, other, name):
     fitting(other.shape, u.shape, name)
 
 
-def spread(coefficients, shape, name="t"):
+def spread(coefficients, shape, name="t", axes=2):
     """Align coefficients `t.shape + (h, w)` with an image of `shape`: t has its leading batch axes.
+
+    `axes`: how many axes are the image's; 3 for coefficients per channel, `t.shape + (C, h, w)`.
 
     Axes of length one go between, so that a channel shares the time of its image. One image at
     many times broadcasts by itself.
     """
-    times, batch = tuple(coefficients.shape[:-2]), tuple(shape[:-2])
+    times, batch = tuple(coefficients.shape[:-axes]), tuple(shape[:-axes])
     while len(times) > len(batch) and times[0] == 1:
         coefficients, times = coefficients[0], times[1:]
     if 0 in times:
@@ -336,7 +338,7 @@ def spread(coefficients, shape, name="t"):
         needed = f"the leading axes of the batch {batch}, or one time"
         raise ValueError(f"{name} has shape {times}; needed: {needed}")
     between = [1] * (len(batch) - len(times))
-    return coefficients.reshape(*times, *between, *coefficients.shape[-2:])
+    return coefficients.reshape(*times, *between, *coefficients.shape[-axes:])
 
 
 # -- precision, and the state of the caller

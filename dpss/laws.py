@@ -140,9 +140,10 @@ class Kernel:
     """A transition: given u, the law is Gaussian with mean B⁻¹(g B u) + shift and std s per mode.
 
     `gain` g, `std` s: float64 per mode of the `basis` B; `shift`: an image, 0 for forward kernels.
+    `axes`: how many axes an image has, 3 where these numbers differ between the channels of colour.
     `later @ earlier` is the transition through both (Chapman–Kolmogorov): gains multiply, variances
     add up as s² + (g s')². Made by `Process.kernel` and `GaussianPrior.reverse_kernel`. Raises
-    TypeError or ValueError for what is no basis, negative or non-finite numbers.
+    TypeError or ValueError for what is no basis, and for a negative std.
 
     >>> from dpss import vp
     >>> (vp().kernel(0.5, 0.9) @ vp().kernel(0.1, 0.5)).isclose(vp().kernel(0.1, 0.9))
@@ -150,11 +151,17 @@ class Kernel:
     """
 
     def __init__(
-        self, gain: float | Array, std: float | Array, basis: Basis, shift: Array | None = None
+        self,
+        gain: float | Array,
+        std: float | Array,
+        basis: Basis,
+        shift: Array | None = None,
+        axes: int = 2,
     ):
         self.basis = _arrays.instance(basis, Basis, "basis")
         self.gain, self.std = _per_mode(gain, "gain"), _per_mode(std, "std")
         self.shift = _per_mode(0.0 if shift is None else shift, "shift")
+        self.axes = _arrays.count(axes, "axes")
         if (self.std < 0).any():
             raise ValueError(f"std has minimum {self.std.min():g}; needed: >= 0")
 
@@ -163,11 +170,19 @@ class Kernel:
 
     def __call__(self, u: Array) -> Gaussian:
         """The law after the transition from the image `u`: a `Gaussian`."""
-        modes = modes_of(self.basis, self.basis.image(u))
-        moved = image_of(self.basis, scale(self.gain, modes))
-        return Gaussian(
-            moved + _arrays.spread(self.shift, moved.shape).to(moved), self.std, self.basis
+        u = self.basis.image(u)
+        channels = self.shift.shape[-self.axes : -2]
+        if tuple(u.shape[-self.axes : -2]) != tuple(channels):
+            needed = f"colour images with {channels[0]} channels"
+            raise ValueError(f"u has shape {tuple(u.shape)}; needed: {needed}")
+        gain, std, shift = (
+            _arrays.spread(c, u.shape, axes=self.axes).to(u.device)
+            for c in (self.gain, self.std, self.shift)
         )
+        moved = image_of(self.basis, gain.to(u) * modes_of(self.basis, u)) + shift.to(u)
+        # with as many axes as the image, a channel is not taken for a time
+        std = std.reshape(*[1] * (moved.ndim - std.ndim), *std.shape)
+        return Gaussian(moved, std, self.basis)
 
     def __matmul__(self, earlier: "Kernel") -> "Kernel":
         """The transition through `earlier` and then this one; TypeError, ValueError if none is."""
@@ -175,12 +190,15 @@ class Kernel:
         if earlier.basis != self.basis:
             needed = f"{self.basis!r}, the same one"
             raise ValueError(f"earlier has the basis {earlier.basis!r}; needed: {needed}")
+        if earlier.axes != self.axes:
+            needed = f"{self.axes}, as many as this one"
+            raise ValueError(f"earlier has {earlier.axes} axes for an image; needed: {needed}")
         _arrays.fitting(earlier.gain.shape, self.gain.shape, "earlier")
         shift = earlier.shift
         shift = shift.expand(*shift.shape[:-2], *(self.basis.shape or shift.shape[-2:]))
         shift = self.shift + self.basis.synthesise(self.gain * self.basis.analyse(shift))
         std = torch.hypot(self.std, self.gain * earlier.std)
-        return Kernel(self.gain * earlier.gain, std, self.basis, shift)
+        return Kernel(self.gain * earlier.gain, std, self.basis, shift, self.axes)
 
     def isclose(self, other: "Kernel", rtol: float = 1e-9, atol: float = 1e-12) -> bool:
         """Whether gains, variances and shifts of two kernels agree: |a − b| ≤ `atol` + `rtol` |b|.
@@ -188,7 +206,9 @@ class Kernel:
         False where `other` is no kernel or has another basis or shape. Variances and not standard
         deviations: a root would enlarge the rounding of a variance near zero.
         """
-        if not isinstance(other, Kernel) or other.basis != self.basis:
+        if not isinstance(other, Kernel):
+            return False
+        if other.basis != self.basis or other.axes != self.axes:
             return False
         mine, others = ((k.gain, k.std**2, k.shift) for k in (self, other))
         try:

@@ -219,11 +219,9 @@ class GaussianPrior(Mixture):
             gain  α_{t|s} v_s/v_t,   variance  v_s σ²_{t|s}/v_t,   shift  B⁻¹ (α_s − gain α_t) B m.
 
         Kernels compose with `@`: the reverse `process` is a semigroup as well. For colour their
-        coefficients have an axis for the channels, t.shape + (C, H, W), (1, C, H, W) for one time.
+        coefficients have an axis for the channels, t.shape + (C, H, W).
         """
         event, (s, t) = self.mean.shape, _arrays.pair(s, t)
-        if len(event) == 3 and s.ndim == t.ndim == 0:
-            s = s[None]  # an axis of time, so that that of the channels is not taken for it
         _fitting(process, self.mean, event)
         alpha_s, sigma_s = _levels(process, s, event)
         alpha_t, sigma_t = _levels(process, t, event)
@@ -235,9 +233,7 @@ class GaussianPrior(Mixture):
         ratio = torch.where(std_t > 0, std_s / std_t, 0.0)
         gain, std = _channels(step.gain, event) * ratio**2, _channels(step.std, event) * ratio
         shift = basis.synthesise((alpha_s - gain * alpha_t) * basis.analyse(self.mean))
-        if s.ndim == t.ndim == 0 and len(event) == 3:
-            gain, std = gain[None], std[None]  # the axis of time, so that C is not taken for it
-        return Kernel(gain, std, basis, shift)
+        return Kernel(gain, std, basis, shift, axes=len(event))
 
 
 class Empirical:
@@ -372,10 +368,7 @@ def _channels(coefficients, event):
 
 def _along(coefficients, u, event):
     """Coefficients t.shape + event with the axes of t along the leading batch axes of `u`."""
-    axes = len(event)
-    rows = coefficients.flatten(-axes, -2)  # `spread` knows of two axes of the image
-    spread = _arrays.spread(rows, (*u.shape[:-axes], *event[-2:]))
-    return spread.unflatten(-2, coefficients.shape[-axes:-1]).to(u.device)
+    return _arrays.spread(coefficients, u.shape, axes=len(event)).to(u.device)
 
 
 def _log_units(basis, event):

@@ -295,11 +295,11 @@ def test_marginals_are_those_of_the_channels(name, times):
 
 @pytest.mark.parametrize("name", PROCESSES)
 @pytest.mark.parametrize("times", TIMES)
-@pytest.mark.parametrize("batch", [(), (CHANNELS,)])  # as many as channels: nothing mixes
+@pytest.mark.parametrize("batch", [(), (CHANNELS,), (2, CHANNELS)])  # as many: nothing mixes
 def test_reverse_kernels_are_those_of_the_channels(name, times, batch):
     process = PROCESSES[name]
     s, t = (torch.tensor(x, dtype=torch.float64) for x in TIMES[times])
-    batch = t.shape if t.ndim else batch  # times go along its first axis
+    batch = (*t.shape, *batch[1:]) if t.ndim else batch  # times go along its first axis
     for prior in gaussian_priors(process):
         u = torch.as_tensor(noise((*batch, *EVENT), 30))
         found = prior.reverse_kernel(process, s, t)(u)
@@ -320,6 +320,10 @@ def test_reverse_kernels_are_a_semigroup(name):
         u = torch.as_tensor(noise((CHANNELS, *EVENT), 31))
         direct = prior.reverse_kernel(process, 0.1, 0.8)(u)
         torch.testing.assert_close(both(u).mean, direct.mean)
+        with pytest.raises(ValueError, match="colour images with 3 channels"):
+            both(u[:, 0])
+        with pytest.raises(ValueError, match="earlier has 2 axes"):
+            both @ alone(prior, 0).reverse_kernel(process, 0.8, 0.9)
 
 
 # --- use ----------------------------------------------------------------------------------------
