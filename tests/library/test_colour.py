@@ -321,7 +321,7 @@ def test_reverse_kernels_are_a_semigroup(name):
         direct = prior.reverse_kernel(process, 0.1, 0.8)(u)
         torch.testing.assert_close(both(u).mean, direct.mean)
         with pytest.raises(ValueError, match="colour images with 3 channels"):
-            both(u[:, 0])
+            both(u[0, 0])
         with pytest.raises(ValueError, match="earlier has 2 axes"):
             both @ alone(prior, 0).reverse_kernel(process, 0.8, 0.9)
 
