@@ -48,9 +48,9 @@ def test_the_diagram_of_imports_has_every_module():
 
 def imports(module):
     """All modules of dpss that a module imports, directly or through others."""
-    source = (ROOT / "dpss" / f"{module}.py").read_text("utf-8")
-    lines = re.findall(r"^ *from \.(\w*) import (.+)$", source, re.MULTILINE)
-    words = {word for names in lines for word in re.findall(r"\w+", " ".join(names))}
+    tree = ast.parse((ROOT / "dpss" / f"{module}.py").read_text("utf-8"))
+    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level]
+    words = {node.module for node in nodes} | {a.name for node in nodes for a in node.names}
     return set().union(words & MODULES, *map(imports, words & MODULES))
 
 
