@@ -46,12 +46,17 @@ def test_the_diagram_of_imports_has_every_module():
     assert set(re.findall(r"`(_\w+)`", " ".join(rows))) == MODULES - PUBLIC
 
 
+def imports(module):
+    """All modules of dpss that a module imports, directly or through others."""
+    tree = ast.parse((ROOT / "dpss" / f"{module}.py").read_text("utf-8"))
+    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level]
+    words = {node.module for node in nodes} | {a.name for node in nodes for a in node.names}
+    return set().union(words & MODULES, *map(imports, words & MODULES))
+
+
 def test_the_arrows_of_the_diagram_are_imports():
     arrows = re.findall(r"(\w+) (?=─+► (\w+))", DIAGRAM)
-    assert len(arrows) >= 4
-    for before, after in arrows:
-        source = (ROOT / "dpss" / f"{after}.py").read_text("utf-8")
-        assert re.search(rf"from (\.{before} import|\. import .*\b{before}\b)", source), after
+    assert len(arrows) >= 4 and [a for a in arrows if a[0] not in imports(a[1])] == []
 
 
 def test_the_description_of_the_weights_agrees_with_their_script():
