@@ -57,9 +57,9 @@ def to_torch(x, name="u"):
         x = plain(x, name)
         x = x if x.flags.writeable else x.copy()  # torch warns of memory that it must not change
     try:
-        found = torch.as_tensor(x)
+        found = torch.as_tensor(x, device="cpu")  # whatever the caller's default
         listed = found.is_floating_point() and not hasattr(x, "dtype")
-        return torch.as_tensor(x, dtype=torch.float64) if listed else found
+        return torch.as_tensor(x, dtype=torch.float64, device="cpu") if listed else found
     except (TypeError, ValueError, RuntimeError, OverflowError):
         kind = getattr(x, "dtype", None)
         kind = f"an array of dtype {kind}" if kind is not None else f"a {type(x).__name__}"

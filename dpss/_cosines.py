@@ -19,7 +19,7 @@ DENSE_BLUR = {4: 112, 8: 64}  # of the blur, by bytes a number
 
 def rates(n, laplacian):
     """Eigenvalues of one axis, k = 0, ..., n−1: 4 sin²(πk/2n), or (πk/n)² if "continuous"."""
-    angle = torch.arange(n, dtype=torch.float64) * (torch.pi / n)
+    angle = torch.arange(n, dtype=torch.float64, device="cpu") * (torch.pi / n)
     return angle**2 if laplacian == "continuous" else 4 * torch.sin(angle / 2) ** 2
 
 
@@ -141,7 +141,7 @@ def _kernel(n, t, dtype):
 @lru_cache(maxsize=64)
 @torch.inference_mode(False)
 def _cached(n, t, dtype):
-    return _kernel(n, torch.tensor(t, dtype=torch.float64), dtype)
+    return _kernel(n, torch.tensor(t, dtype=torch.float64, device="cpu"), dtype)
 
 
 def _decays(u, t):

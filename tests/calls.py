@@ -334,7 +334,7 @@ def call(name, arguments):
     """The result of a public name; randomness is the same each time."""
     arguments = {k: v.value if isinstance(v, Plain) else v for k, v in arguments.items()}
     if "generator" in PUBLIC[name]:
-        arguments["generator"] = torch.Generator().manual_seed(7)
+        arguments["generator"] = torch.Generator("cpu").manual_seed(7)
     module, *path = name.split(".")
     if len(path) == 1:
         return getattr(importlib.import_module(f"dpss.{module}"), path[0])(**arguments)
@@ -363,7 +363,7 @@ def content(x):
     if isinstance(x, (list, tuple)):
         return tuple(map(content, x))
     if isinstance(x, (reverse._NetworkDenoiser, priors._Exact)):
-        return content(x(torch.as_tensor(U), 0.4))
+        return content(x(torch.from_numpy(U), 0.4))
     if isinstance(x, (Basis, figures.Explorer, *LAWS)):
         return (type(x).__name__, content(vars(x)))
     return x if isinstance(x, (str, bytes, bool, int, float, type(None))) else type(x).__name__
