@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 
-from execute import INPUTS, ROOT, digest, run
+from execute import INPUTS, ROOT, digest, plain, run
 
 BUILD = ROOT / "_build"
 SITE = BUILD / "html"
@@ -14,10 +14,8 @@ BOOK = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", 
 
 
 def reason(log):
-    """What went wrong, without colours and without the rest of the log."""
-    lines = re.sub(r"\x1b\[[0-9;]*m", "", log).splitlines()
-    found = [line for line in lines if re.search("WARNING|ERROR|Error", line)]
-    return "\n".join([line for line in found if "IPKernelApp" not in line][:20])
+    """What went wrong, without the rest of the log."""
+    return "\n".join([line for line in plain(log) if re.search("WARNING|ERROR|Error", line)][:20])
 
 
 def main():

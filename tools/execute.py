@@ -7,6 +7,7 @@ import asyncio
 import hashlib
 import os
 import pathlib
+import re
 import shutil
 import sys
 import time
@@ -67,7 +68,7 @@ async def execute(path, store, slot):
             await client.async_execute(env={**os.environ, **ONE_THREAD})
         except Exception as error:  # whatever stops a page is that page's failure
             where = f"cell {places[-1]}" if places else "the kernel"
-            return f"{path.name}: {where} failed:\n{tail(error)}"
+            return f"{path.name}: {where} failed:\n" + "\n".join(plain(str(error))[-15:])
         seconds = time.perf_counter() - start
     data = {"execution_seconds": seconds}
     store.cache_notebook_bundle(
@@ -76,8 +77,9 @@ async def execute(path, store, slot):
     print(f"executed {path.name} in {seconds:.0f} s", flush=True)
 
 
-def tail(error, lines=15):
-    return "\n".join(str(error).splitlines()[-lines:])
+def plain(log):
+    """The lines of a log, without colours."""
+    return re.sub(r"\x1b\[[0-9;]*m", "", log).splitlines()
 
 
 def run(paths=PAGES):
