@@ -922,8 +922,9 @@ def test_certificates_are_pickled_and_copied(process, way):
 
 
 def test_printing_and_html():
-    quiet = lambda t: t.sqrt() * torch.exp(-t)
-    process = Process(Pixels(), lambda t: -5 * t, quiet, "<b>mine & yours</b>")
+    process = Process(
+        Pixels(), lambda t: -5 * t, lambda t: t.sqrt() * torch.exp(-t), "<b>mine & yours</b>"
+    )
     certificate = certify(process, (2, 2))
     lines = str(certificate).splitlines()
     assert len(lines) == 14 and "204" in lines[5]
