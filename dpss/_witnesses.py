@@ -79,23 +79,34 @@ def kl_of_normal(process, shape, t):
     log_gain, log_noise = coefficients(process, shape, t)
     if process.basis.orthonormal:
         return 0.5 * excess(torch.logaddexp(2 * log_gain, 2 * log_noise)).sum().item()
-    # The covariance of the modes is M = B Bᵀ at first and A = α M α + σ² now. Each is R Rᵀ for a
-    # matrix R that has the digits of its determinant where it is singular to rounding. Rows get
-    # the length 1.
-    B, vectors = matrix(process.basis.analyse, shape), matrix(process.basis.synthesise, shape)
-    log_gain, log_noise = log_gain.flatten(), log_noise.flatten()
+    return kl_of_modes(
+        matrix(process.basis.analyse, shape),
+        matrix(process.basis.synthesise, shape),
+        *(x.flatten() for x in (log_gain, log_noise)),
+    )
+
+
+def kl_of_modes(B, inverse, log_gain, log_noise):
+    """The same by matrices: the modes have the covariance M = B Bᵀ at first, A = α M α + σ² now."""
+    change = torch.expm1(log_gain[:, None] + log_gain) * (B @ B.T)
+    change = change + torch.exp(2 * log_noise).diag()
+    change = inverse @ change @ inverse.T  # B⁻¹ (A − M) B⁻ᵀ
+    if change.norm() < 1e-3:  # NaN where numbers overflow
+        return 0.5 * excess(torch.log1p(torch.linalg.eigvalsh(change))).sum().item()
     before = torch.log(torch.linalg.vector_norm(B, dim=1))  # log √M_kk
     after = 0.5 * torch.logaddexp(2 * (log_gain + before), 2 * log_noise)  # log √A_kk
     if after.min() == -math.inf:
         return math.inf  # a mode in which nothing is left, not even noise
+    # M and A are R Rᵀ with R = B and R = (α B, σ), which have the digits of their determinants
     rows = torch.exp(log_gain - after)[:, None] * B
     rows = torch.cat([rows, torch.exp(log_noise - after).diag()], 1)
-    log_ratio = (
-        log_volume(rows) - log_volume(torch.exp(-before)[:, None] * B) + (after - before).sum()
-    )
-    trace = (vectors @ (torch.exp(log_gain)[:, None] * B)).square().sum()  # of M⁻¹ A
-    trace = trace + (vectors * torch.exp(log_noise)).square().sum()
-    return max(0.0, (0.5 * (trace - len(B)) - log_ratio).item())
+    now = log_volume(rows) + after.sum()
+    first = log_volume(torch.exp(-before)[:, None] * B) + before.sum()
+    top = torch.maximum(log_gain.max(), log_noise.max())
+    squares = (inverse @ (torch.exp(log_gain - top)[:, None] * B)).square().sum()
+    squares = squares + (inverse * torch.exp(log_noise - top)).square().sum()
+    trace = exponential((2 * top + torch.log(squares)).item())  # of M⁻¹ A
+    return max(0.0, 0.5 * (trace - len(B)) - (now - first).item())
 
 
 def log_volume(rows):

@@ -462,6 +462,25 @@ def test_the_divergence_to_the_normal_in_other_bases_is_that_of_dense_covariance
     assert found.defect == pytest.approx(kl_from_normal(np.zeros(6), G @ G.T + noise), rel=1e-8)
 
 
+def test_the_divergence_to_the_normal_in_other_bases_has_its_digits_where_it_is_tiny_or_huge():
+    B, rates = conditioned(6, 30.0), torch.arange(6.0).double().reshape(2, 3)
+    slow = Process(Matrix(B, (2, 3)), lambda t: -1e-7 * rates * t, lambda t: 0 * t)
+    inverse, fade = np.linalg.inv(B), np.diag(np.expm1(-1e-7 * np.arange(6.0)))
+    change = inverse @ fade @ B  # G − I
+    change = change + change.T + change @ change.T  # G Gᵀ − I
+    little = row(slow, "kl to normal", (2, 3)).defect
+    assert little < 1e-10 and little == pytest.approx(0.25 * (change**2).sum(), rel=1e-4)
+    # without noise log det G is known; the smallest gain is exp(−7·10⁴)
+    v = positive((2, 3), 1, 5.0)
+    steep, rates = families.osmotic(v, 1e4, sigma=0.0), Osmotic(v).eigenvalues.flatten().numpy()
+    end = np.outer(v.ravel() / v.sum(), np.ones(6))  # G at the end: v, with the mean of u
+    expected = 1e4 * rates.sum() - 0.5 * (6 - (end**2).sum())
+    assert row(steep, "kl to normal", (2, 3)).defect == pytest.approx(expected, rel=1e-10)
+    # gains whose squares overflow
+    fast = Process(Matrix(B, (2, 3)), lambda t: 500 * t, lambda t: torch.exp(500 * t))
+    assert row(fast, "kl to normal", (2, 3)).defect == math.inf
+
+
 def test_one_known_value_is_a_witness_of_the_divergence_to_the_normal():
     """All modes N(0, 1) but one, which is known: KL by the class of Gaussian laws."""
     make, _ = FOOLS["not Markov, N(0, I) stays"]
