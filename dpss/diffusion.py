@@ -17,7 +17,7 @@ from ._cosines import blur
 DIFFUSIVITIES = ("charbonnier", "perona-malik")  # 1/√(1 + s), 1/(1 + s) of s = |∇u_σ|²/contrast²
 EXPONENT = 3.31488  # makes the flux of edge-enhancing diffusion largest at |∇u| = contrast
 MOST_STEPS = 1e6  # of a filter; more are refused
-LARGEST_LOSS = 1e-2  # roundings of an implicit step times its length: what they cost is a hundredth
+LARGEST_LOSS = 1e-2  # the rounding of numbers times the length of an implicit step
 
 
 @numpys_errors
@@ -237,24 +237,23 @@ def _evolve(u, t, contrast, edges, presmoothing, scheme, enough, steps, colour):
     smoothing = _arrays.times(min(0.5 * sigma * sigma, 1e300), latest=math.inf)
     for _ in range(steps if t else 0):
         A, largest = edges(blur(v, smoothing) if sigma else v, contrast, shared, buffers)
-        limit = step_limit(largest)
-        if scheme == "fed":
-            cycle = _nonlinear.fed_steps(t / steps, limit)
+        if scheme == "aos":
+            v = _nonlinear.aos(v, A, _allowed(t, steps, LARGEST_LOSS / (_arrays.eps(v) * largest)))
+        elif scheme == "explicit":
+            _nonlinear.explicit(v, A, _allowed(t, steps, step_limit(largest)), buffers)
         else:
-            why = f", 1/(4 max g), g up to {largest:g}"
-            if scheme == "aos":
-                limit, why = LARGEST_LOSS / (_arrays.eps(v) * largest), " in this precision"
-            if t / steps > limit * (1 + 1e-6):
-                needed = f"steps of at most {limit:g}{why}"
-                raise ValueError(f"steps is {steps}, a step of {t / steps:g}; needed: {needed}")
-            cycle = (t / steps,)
-        for step in cycle:
-            if scheme == "aos":
-                v = _nonlinear.aos(v, A, step)
-            else:
+            for step in _nonlinear.fed_steps(t / steps, step_limit(largest)):
                 _nonlinear.explicit(v, A, step, buffers)
     v *= unit
     return _arrays.result(v, u)
+
+
+def _allowed(t, steps, longest):
+    """The length of one of `steps`; ValueError beyond the `longest`, but for rounding."""
+    if t / steps > longest * (1 + 1e-6):
+        needed = f"steps of at most {longest:g} for this diffusivity and precision"
+        raise ValueError(f"steps is {steps}, a step of {t / steps:g}; needed: {needed}")
+    return t / steps
 
 
 def _scaled(u, contrast, shared):
