@@ -170,14 +170,12 @@ def certify(process: Process, shape: tuple[int, int], times=None) -> Certificate
     >>> [name for name, row in certificate.items() if not row.holds]
     ['kl to normal']
     """
-    if not isinstance(process, Process):
-        raise TypeError(f"process is a {type(process).__name__}; needed: a dpss.Process")
     shape = _arrays.grid(shape)
-    process.basis.check(shape, "shape")
-    times = TIMES if times is None else _arrays.times(times, "times")
-    if times.ndim != 1 or len(times) < 3 or (times.diff() <= 0).any():
-        raise ValueError(f"times is {_arrays.shown(times)}; needed: three or more increasing times")
-    with torch.no_grad():
+    _arrays.instance(process, Process, "process").basis.check(shape, "shape")
+    if times is None:
+        times = TIMES
+    times = _arrays.times(times, "times", order="increasing", least=3)
+    with torch.no_grad(), torch.device("cpu"):  # whatever the caller's default device
         return Certificate(process.name, _rows(process, shape, times))
 
 

@@ -79,13 +79,13 @@ def mutual_information(process: Process, prior: GaussianPrior, t) -> torch.Tenso
     Markov process (data processing); +∞ where σ_t = 0 and c > 0. A tensor of the shape of t.
     Raises TypeError, ValueError. Source: Shannon 1948.
     """
-    if not isinstance(prior, GaussianPrior):
-        raise TypeError(f"prior is a {type(prior).__name__}; needed: a GaussianPrior")
-    prior.marginal(process, t)  # refuses bases that do not fit
-    std = prior.std[0].expand(prior.mean.shape)
-    log_ratio = torch.where(std > 0, process.log_snr(t) + 2 * torch.log(std), -math.inf)
+    _arrays.instance(prior, GaussianPrior, "prior").denoiser(process)  # refuses other bases
+    std, log_snr = prior.std[0].expand(prior.mean.shape), process.log_snr(t)
+    log_snr = log_snr.unsqueeze(-3) if std.ndim == 3 else log_snr  # channels share it
+    log_ratio = torch.where(std > 0, log_snr + 2 * torch.log(std), -math.inf)
     # log(1 + eˣ); torch's softplus drops the 1 at x = 20, where it still counts
-    return 0.5 * torch.logaddexp(log_ratio, torch.zeros_like(log_ratio)).sum((-2, -1))
+    per_mode = torch.logaddexp(log_ratio, torch.zeros_like(log_ratio))
+    return 0.5 * per_mode.sum(tuple(range(-std.ndim, 0)))
 
 
 @numpys_errors

@@ -75,7 +75,6 @@ MEANT = {  # what the caller asks for with a default
         "processes.Process.steady_state",
         "another default device",
     ): "images made of nothing lie there",
-    ("certificate.certify", "another default device"): "so do those that it looks at",
 }
 
 

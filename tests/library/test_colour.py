@@ -7,7 +7,7 @@ import pytest
 import torch
 from reference import cosine_matrix, eigenvalues, image, noise, positive
 
-from dpss import families, reverse
+from dpss import families, measures, reverse
 from dpss.bases import Cosines, Osmotic, Pixels
 from dpss.priors import CHUNK, Empirical, GaussianPrior, Mixture
 from dpss.processes import Process
@@ -324,6 +324,18 @@ def test_reverse_kernels_are_a_semigroup(name):
             both(u[0, 0])
         with pytest.raises(ValueError, match="earlier has 2 axes"):
             both @ alone(prior, 0).reverse_kernel(process, 0.8, 0.9)
+
+
+@pytest.mark.parametrize("name", PROCESSES)
+def test_information_of_colour_is_the_sum_over_channels(name):
+    process = PROCESSES[name]
+    for prior in gaussian_priors(process):
+        for t in (0.3, torch.tensor([0.2, 0.5, 0.9])):  # as many times as channels
+            parts = [
+                measures.mutual_information(process, alone(prior, c), t) for c in range(CHANNELS)
+            ]
+            found = measures.mutual_information(process, prior, t)
+            torch.testing.assert_close(found, sum(parts))
 
 
 # --- use ----------------------------------------------------------------------------------------
