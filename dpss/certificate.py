@@ -146,9 +146,9 @@ def certify(process: Process, shape: tuple[int, int], times=None) -> Certificate
                              rise for N(0, I) with the value of one mode known.
         flips                Started at R u_0, the law is that of R U_t: for both
         rotations            flips R, the rotation by 90° (180° where H ≠ W), all
-        permutations         permutations of the pixels. Defect of the three: ‖R
-                             M u − M R u‖/‖M u‖ in the maximum norm on an image
-                             u, M the map from u_0 to the mean of U_t, or the
+        permutations         permutations of the pixels. Defect of the three:
+                             ‖R M u − M R u‖/‖M u‖ on an image u in the maximum
+                             norm, M the map from u_0 to the mean of U_t, or the
                              covariance.
         sign                 The same for u → −u. Fails only in a basis that is
                              not linear.
