@@ -117,40 +117,49 @@ def certify(process: Process, shape: tuple[int, int], times=None) -> Certificate
 
     A row holds if its condition is met at all times that are looked at, 204 in [0, 1] or `times`.
     So it speaks of these times, and of all laws p_0 and q_0; between the times nothing is
-    promised. A defect is 0 where the row holds, but for rounding.
+    promised. A defect is 0 where the row holds, but for rounding (and in the last row).
 
-        initial state        α_0 = 1, σ_0 = 0: p_0 is the law of the data. Defect: the
-                             largest of |α_0 − 1| and σ_0. Tested at t = 0.
-        markov               No log SNR rises: there is a Markov chain with these laws
-                             (Theorem 1). Defect: the largest rise of log SNR.
-        semigroup            markov, and K_{t|s} K_{s|r} = K_{t|r} for the kernels of the
-                             process. Defect: the largest relative gap of gains, or of
-                             variances relative to σ_t², for 32 random triples of times;
-                             without kernels that of markov.
-        conditional entropy  Σ_k log σ_t(k) never falls: H(U_t | U_0) never does. Defect:
-                             its largest fall in nats.
-        mutual information   No log SNR rises: I(U_0; U_t) never does. Defect: its rise in
-                             nats for data N(0, v) in the mode and from s to t as in
-                             markov, v = 1/√(SNR_s SNR_t); a quarter of that of markov.
-        divergence           No log SNR rises: KL(p_t ‖ q_t) never does. Defect: its rise
-                             in nats for N(√v, v) and N(0, v) in this mode, below ½.
-        kl to normal         markov, and N(0, I) stays: in an orthonormal basis, α² + σ² = 1
-                             in all modes. KL(p_t ‖ N(0, I)) never rises. Defect: its
-                             value in nats for p_0 = N(0, I), in such a basis the
-                             largest; if N(0, I) stays, its rise for N(0, I) with the
-                             value of one mode known.
-        flips                From R u_0 the law is that of R U_t, for both flips R,
-        rotations            for the rotation by 90°, by 180° where H ≠ W,
-        permutations         for all permutations of the pixels. Defect of the three:
-                             ‖R M u − M R u‖/‖M u‖ in the maximum norm on an image u, M
-                             the map from u_0 to the mean of U_t, or the covariance.
-        sign                 The same for u → −u. Fails only in a basis that is not linear.
-        steady state         Each mode is forgotten, α_1 ≤ 0.01, or stands still: its gain
-                             and its noise level are constant for t > 0, as those of the
-                             mean of heat. And one at least is forgotten. Then the law at
-                             t = 1 depends on u_0 by what stands still, and up to 1 % of
-                             the rest. Defect: the largest α_1 of a mode that moves; of
-                             all modes if none is forgotten. t = 1 is always looked at.
+        initial state        α_0 = 1, σ_0 = 0: p_0 is the law of the data.
+                             Defect: the largest of |α_0 − 1| and σ_0. Tested at
+                             t = 0.
+        markov               No log SNR rises: there is a Markov chain with
+                             these laws (Theorem 1). Defect: the largest rise of
+                             log SNR.
+        semigroup            markov, and K_{t|s} K_{s|r} = K_{t|r} for the
+                             kernels of the process. Defect: the largest
+                             relative gap of gains, or of variances relative to
+                             σ_t², for 32 random triples of times; without
+                             kernels that of markov.
+        conditional entropy  Σ_k log σ_t(k) never falls: H(U_t | U_0) never
+                             does. Defect: its largest fall in nats.
+        mutual information   No log SNR rises: I(U_0; U_t) never does. Defect:
+                             its rise in nats for data N(0, v) in the mode and
+                             from s to t as in markov, v = 1/√(SNR_s SNR_t); a
+                             quarter of that of markov.
+        divergence           No log SNR rises: KL(p_t ‖ q_t) never does. Defect:
+                             its rise in nats for N(√v, v) and N(0, v) in this
+                             mode, below ½.
+        kl to normal         markov, and N(0, I) stays: in an orthonormal basis,
+                             α² + σ² = 1 in all modes. KL(p_t ‖ N(0, I)) never
+                             rises. Defect: its value in nats for p_0 = N(0, I),
+                             in such a basis the largest; if N(0, I) stays, its
+                             rise for N(0, I) with the value of one mode known.
+        flips                Started at R u_0, the law is that of R U_t: for both
+        rotations            flips R, the rotation by 90° (180° where H ≠ W), all
+        permutations         permutations of the pixels. Defect of the three:
+                             ‖R M u − M R u‖/‖M u‖ on an image u in the maximum
+                             norm, M the map from u_0 to the mean of U_t, or the
+                             covariance.
+        sign                 The same for u → −u. Fails only in a basis that is
+                             not linear.
+        steady state         Each mode is forgotten, α_1 ≤ 0.01, or stands
+                             still: its gain and its noise level are constant
+                             for t > 0, as those of the mean of heat. And one at
+                             least is forgotten. Then the law at t = 1 depends
+                             on u_0 by what stands still, and up to 1 % of the
+                             rest. Defect: the largest α_1 of a mode that moves;
+                             of all modes if none is forgotten. t = 1 is always
+                             looked at.
 
     A row fails if its condition is violated by more than rounding may do: 128 roundings of double
     precision (2.8e-14) times the size of the numbers, |log α| and |log σ| included, and 64 times
