@@ -230,8 +230,9 @@ def _initial_state(process, shape, loudest):
     log_gain, log_noise = _witnesses.coefficients(process, shape, 0.0)
     start = functools.partial(_witnesses.distance_at_start, process, shape)
     holds = log_gain.abs().max() <= TOLERANCE
-    # variances, as √(1 − α²) doubles the digits that are lost; relative to the largest there is
-    holds = holds and log_noise.max() <= loudest + 0.5 * math.log(TOLERANCE * _conditions.ONE)
+    # in variances, as √(1 − α²) doubles the digits that are lost; of α_0 = 1, or of fainter noise
+    rounding = 0.5 * math.log(TOLERANCE * _conditions.ONE)
+    holds = holds and log_noise.max() <= loudest.clamp(max=0.0) + rounding
     return _row(
         "initial state",
         bool(holds),

@@ -159,6 +159,7 @@ SMALL, TESTED = Cosines((4, 4)), TIMES[77].item()
 RATES, ANY = SMALL.eigenvalues, 1 + torch.as_tensor(positive((4, 4), 1, 3.0))
 TURNED = ANY + ANY.rot90(1) + ANY.rot90(2) + ANY.rot90(3)
 SCALES = 10.0 ** np.linspace(-12, 12, 16)
+CANCEL = (ANY - ANY.flip(0, 1)) / (ANY - ANY.flip(0, 1)).abs().max()
 
 
 def by_rates(rates):
@@ -257,6 +258,11 @@ FOOLS = {  # on 4×4 pixels: (process, rows that fail)
         set(),
     ),
     # -- levels of noise: σ/α grows in all of them
+    # Σ log σ = 0 but for rounding of numbers up to 300
+    "levels that cancel": (
+        pixels(lambda t: -2000 * t, lambda t: torch.exp(300 * t * CANCEL) * after(t)),
+        KL | FLIPS | TURNS | ORDER,
+    ),
     "noise up to 1e300": (pixels(fade, lambda t: 1e300 * t), KL),
     "noise of 1e-160": (pixels(fade, lambda t: 1e-160 * torch.sqrt(t)), KL),
     "noise of 1e-310": (pixels(fade, lambda t: 1e-310 * after(t)), KL),
@@ -307,6 +313,14 @@ FOOLS = {  # on 4×4 pixels: (process, rows that fail)
     ),
     # -- starts: σ_0² of 1e-18 is rounding of 1 − α_0², one of 1e-12 is not
     "rounded start": (pixels(fade, lambda t: torch.sqrt(1e-18 - torch.expm1(-18 * t))), set()),
+    "faint noise from the start": (
+        pixels(fade, lambda t: 1e-9 * torch.sqrt(0.1 + t)),
+        {"initial state"} | KL,
+    ),
+    "a little noise at first, and a lot": (
+        pixels(fade, lambda t: 1e-3 + 1e200 * t),
+        {"initial state"} | KL,
+    ),
     "noisy start": (
         pixels(fade, lambda t: torch.sqrt(1e-12 - torch.expm1(-18 * t))),
         {"initial state"} | KL,
@@ -956,6 +970,18 @@ def test_times_of_ones_own():
     process = families.sub_vp()
     coarse = row(process, "kl to normal", times=[0.0, 0.5, 1.0])
     assert coarse.witness.at["t"] == 0.5 and coarse.defect < row(process, "kl to normal").defect
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (128, 128)])
+def test_rises_are_found_between_any_two_times(shape):
+    """Times come in several blocks on a large grid, and nothing need fall before something rises."""
+    slow = Process(Pixels(), lambda t: -4 * torch.sin(2.2 * t), lambda t: after(t))
+    found = certify(slow, shape)["markov"]
+    low, at = math.pi / 4.4, found.witness.at  # sin 2.2t has its maximum there, and falls until 1
+    assert abs(at["s"] - low) < 0.005 and at["t"] == 1
+    assert found.defect == pytest.approx(8 * (1 - math.sin(2.2)), rel=1e-3)
+    rising = certify(slow, shape, times=[0.8, 0.85, 0.9])["markov"]
+    assert rising.defect == pytest.approx(8 * (math.sin(1.76) - math.sin(1.98)), rel=1e-9)
 
 
 def test_parameters_that_are_trained_do_not_matter():

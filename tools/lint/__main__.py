@@ -8,7 +8,10 @@ from lint import claims, crosswalk, notation, notebooks, pages
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CHECKERS = (claims, crosswalk, notation, notebooks, pages)
-RUFF = ("check", "--quiet", "--output-format=concise"), ("format", "--check", "--quiet")
+RUFF = (
+    ("check", "--quiet", "--output-format=concise"),
+    ("format", "--check", "--quiet", "--output-format=concise"),
+)
 
 
 def main(page=""):
