@@ -974,7 +974,7 @@ def test_times_of_ones_own():
 
 @pytest.mark.parametrize("shape", [(1, 1), (128, 128)])
 def test_rises_are_found_between_any_two_times(shape):
-    """Times come in several blocks on a large grid, and nothing need fall before something rises."""
+    """Times come in several blocks on a large grid; nothing need fall before something rises."""
     slow = Process(Pixels(), lambda t: -4 * torch.sin(2.2 * t), lambda t: after(t))
     found = certify(slow, shape)["markov"]
     low, at = math.pi / 4.4, found.witness.at  # sin 2.2t has its maximum there, and falls until 1
