@@ -266,7 +266,7 @@ class ByProbe(Symmetry):
         for move in self.maps:
             gap = (move(there) - covariance(vectors, weights, move(u))).abs().amax((1, 2))
             relative = gap / there.abs().amax((1, 2)).clamp(min=SMALLEST)
-            yield noisy & (gap > forgiven), relative.expand(noisy.shape), move
+            yield noisy & (gap > forgiven), torch.where(noisy, relative, 0.0), move
 
     def counterexample(self, process):
         """(map, image, words for it, replay)."""

@@ -403,7 +403,11 @@ FOOLS = {  # on 4×4 pixels: (process, rows that fail)
 @pytest.mark.parametrize("name", FOOLS)
 def test_processes_made_to_fool_it(name):
     make, fails = FOOLS[name]
-    assert failing(make(), (4, 4)) == fails
+    certificate = certify(make(), (4, 4))
+    assert {name for name, row in certificate.items() if not row.holds} == fails
+    for row in certificate.values():
+        if row.holds and row.property != "steady state":
+            assert 0 <= row.defect < 1e-5  # rounding, at worst of a basis of condition 1e12
 
 
 @pytest.mark.parametrize("name", [*FAMILIES, *FOOLS])
@@ -974,7 +978,7 @@ def test_times_of_ones_own():
 
 @pytest.mark.parametrize("shape", [(1, 1), (128, 128)])
 def test_rises_are_found_between_any_two_times(shape):
-    """Times come in several blocks on a large grid; nothing need fall before something rises."""
+    """A large grid takes its times in blocks; and nothing need fall before something rises."""
     slow = Process(Pixels(), lambda t: -4 * torch.sin(2.2 * t), lambda t: after(t))
     found = certify(slow, shape)["markov"]
     low, at = math.pi / 4.4, found.witness.at  # sin 2.2t has its maximum there, and falls until 1
