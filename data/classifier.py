@@ -2,10 +2,10 @@
 
     python data/classifier.py FASHION_PACKAGE.deb [--into FOLDER]
 
-Trains on all 60,000 images of Fashion-MNIST (the package of `rebuild.py`, checksum verified), some
-minutes on one core; prints the accuracy on the 10,000 test images. Seeded; weights still differ in
-their last digits between machines, so the checksum in sources.toml is that of the shipped file.
-The file is written whole, after training.
+Trains on all 60,000 images of Fashion-MNIST (the package of `rebuild.py`, checksum verified), four
+minutes on one core; prints the accuracy on the 10,000 test images. Seeded; yet processors round
+differently and training amplifies it, so another machine makes other weights, about as good. The
+checksum in sources.toml is that of the shipped file. The file is written whole, after training.
 """
 
 import argparse
