@@ -123,7 +123,7 @@ def certify(process: Process, shape: tuple[int, int], times=None) -> Certificate
                              Defect: the largest of |α_0 − 1| and σ_0. Tested at
                              t = 0.
         markov               No log SNR rises: there is a Markov chain with
-                             these laws (Theorem 1). Defect: the largest rise of
+                             these laws (T1 in the book). Defect: the largest rise of
                              log SNR.
         semigroup            markov, and K_{t|s} K_{s|r} = K_{t|r} for the
                              kernels of the process. Defect: the largest
