@@ -16,6 +16,7 @@ TOLERANCE = 2.0**-45  # 128 roundings of double precision, 2.8e-14
 ONE = 0.125  # 16 roundings: by this √(1 − α²)² may be wrong, however small it is
 BLOCK = 2**18  # coefficients that are looked at together: 2 MB stay in the cache of a processor
 SMALLEST = 1e-280  # below it numbers begin to lose digits
+TIE = 1e-9  # sizes that agree to nine digits are one: rounding chooses no witness
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,17 @@ def total(values, shape):
     return values.sum((1, 2)) * (math.prod(shape) / math.prod(values.shape[1:]))
 
 
+def first_of_largest(values):
+    """The place, in the flattened array, of the largest value ≥ 0; of those in a tie, the first."""
+    values = values.flatten()
+    return (values >= (1 - TIE) * values.max()).nonzero()[0].item()
+
+
+def worse(old, new):
+    """Of two findings (real, size, ...) the worse one; the old one in a tie."""
+    return new if (new[0], (1 - TIE) * new[1]) > (old[0], old[1]) else old
+
+
 class Rise(NamedTuple):
     """A rise by `size` in a mode from the time s to the time t; `real` beyond rounding."""
 
@@ -94,12 +106,11 @@ class NeverRises:
         gap = (values - least).nan_to_num(nan=0.0, posinf=math.inf)  # ∞ − ∞: it stays infinite
         real = gap > forgiven + slack
         found = bool(real.any())
-        i, y, x = torch.unravel_index(
-            (torch.where(real, gap, 0.0) if found else gap).argmax(), gap.shape
-        )
+        place = first_of_largest(torch.where(real, gap, 0.0) if found else gap)
+        i, y, x = torch.unravel_index(torch.tensor(place), gap.shape)
         ends = (clock[i, y, x].item() for clock in (since, when))
         rise = Rise(found, gap[i, y, x].item(), (y.item(), x.item()), *ends)
-        self.worst = max(self.worst, rise, key=lambda rise: rise[:2])
+        self.worst = worse(self.worst, rise)
 
 
 def log_snr(now):
@@ -128,8 +139,9 @@ class Largest(NamedTuple):
 
     def look(self, times, values):
         """This one or the largest of `values` (m,), whichever is larger."""
-        i = values.argmax().item()
-        return max(self, Largest(values[i].item(), times[i].item()), key=lambda one: one.value)
+        i = first_of_largest(values)
+        value = values[i].item()
+        return Largest(value, times[i].item()) if (1 - TIE) * value > self.value else self
 
 
 class NormalStays:

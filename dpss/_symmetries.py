@@ -17,7 +17,7 @@ from typing import Callable, NamedTuple
 
 import torch
 
-from ._conditions import SMALLEST, TOLERANCE, apart, block, size
+from ._conditions import SMALLEST, TOLERANCE, apart, block, first_of_largest, size, worse
 from ._geometry import probe, unit_vectors
 from .bases import Cosines, Pixels
 
@@ -150,9 +150,9 @@ class Symmetry:
         for part, cases in (("mean", self.cases), ("covariance", self.covariances)):
             for real, gap, move in cases(coefficients(now, part)):
                 gap = torch.where(real, gap, 0.0) if real.any() else gap
-                i = gap.argmax().item()
+                i = first_of_largest(gap)
                 case = Case(real[i].item(), gap[i].item(), now.times[i].item(), part, move)
-                self.worst = max(self.worst, case, key=lambda case: case[:2])
+                self.worst = worse(self.worst, case)
 
     def covariances(self, logs):
         """As for the mean, where B is orthonormal."""
