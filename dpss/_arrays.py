@@ -143,7 +143,7 @@ def image(u, name="u", *, positive=False):
     if positive and not (u > 0).all():
         needed = "values > 0 (dpss.images.as_positive makes such images)"
         raise ValueError(f"{name} has minimum {float(u.min()):g}; needed: {needed}")
-    if u.ndim == 3 and u.shape[-1] in (3, 4) and min(u.shape[:2]) >= 16:
+    if u.ndim >= 3 and u.shape[-1] in (3, 4) and min(u.shape[-3:-1]) >= 16:
         _warn_of_colours_last(u, name)
     return u
 
@@ -191,7 +191,8 @@ def _warn_of_colours_last(u, name):
 def mask(region, shape, name="mask", *, each=False):
     """`region` as a boolean NumPy array (H, W), True inside the named region of images of `shape`.
 
-    With `each` it may have leading axes as well, which broadcast against those of the images.
+    With `each` it may also have as many axes as the images, against which it broadcasts: one mask
+    for each of them.
     """
     if not isinstance(region, (np.ndarray, torch.Tensor)):
         raise TypeError(f"{name} is a {type(region).__name__}; needed: a boolean array or tensor")
@@ -203,8 +204,9 @@ def mask(region, shape, name="mask", *, each=False):
     if region.shape[-2:] != tuple(shape)[-2:] or region.ndim > 2 and not each:
         needed = f"{tuple(shape)[-2:]}, the image's last two axes"
         raise ValueError(f"{name} has shape {region.shape}; needed: {needed}")
-    if fitting(region.shape, shape, name) != tuple(shape):
-        raise ValueError(f"{name} has shape {region.shape}; needed: at most the axes of {shape}")
+    if region.ndim not in (2, len(shape)) or fitting(region.shape, shape, name) != tuple(shape):
+        needed = f"{tuple(shape)[-2:]}, or what fits {tuple(shape)} with as many axes"
+        raise ValueError(f"{name} has shape {region.shape}; needed: {needed}")
     return region
 
 

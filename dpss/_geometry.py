@@ -47,6 +47,12 @@ class Geometry:
                 )
         else:
             B = matrix(basis.analyse, shape)
+            log_det = -torch.linalg.slogdet(B).logabsdet.item()
+            if not abs(log_det - basis.log_abs_det) <= SINGLE * len(B) * (1 + abs(log_det)):
+                raise ValueError(
+                    f"basis is {basis!r} with log_abs_det = {basis.log_abs_det:g}; needed: "
+                    f"log|det B⁻¹| = {log_det:g}"
+                )
             norms = torch.linalg.vector_norm(B, dim=1)
             rows = B / norms[:, None]
             angles = (rows @ rows.T).abs_().fill_diagonal_(0.0)

@@ -12,6 +12,8 @@ import torch
 from . import _arrays, _cosines
 from ._arrays import Array
 
+LARGEST = 10_000  # pixels of an osmotic basis: three matrices of 800 MB
+
 
 class Basis:
     """An invertible linear map c = B u. Orthonormal unless a subclass says otherwise.
@@ -112,8 +114,9 @@ class Osmotic(Basis):
     symmetric: S = −Q Λ Qᵀ. Modes c = Qᵀ D^{-½} u, so that osmosis is c_k(t) = exp(−Λ_k t) c_k(0);
     modes in the order of Λ, along the rows of the grid. The first belongs to v itself, Λ_0 = 0.
     `guidance`: one image (H, W), scaled to mean 1. `eigenvalues`: Λ, float64 tensor (H, W). Dense:
-    N² numbers and about N³ operations for N = HW pixels, half a second for 32×32. Raises
-    TypeError, ValueError for what is not one positive image. Source: Vogel et al. 2013.
+    N² numbers and about N³ operations for N = HW pixels, half a second for 32×32, half a minute for
+    64×64. Raises TypeError, ValueError for what is not one positive image of at most 10,000 pixels.
+    Source: Vogel et al. 2013.
     """
 
     orthonormal = False
@@ -125,6 +128,9 @@ class Osmotic(Basis):
         drift = osmosis.canonical_drift(guidance)
         if len(drift.shape) != 2:
             raise ValueError(f"guidance has shape {drift.shape}; needed: one image (H, W)")
+        if drift.shape[0] * drift.shape[1] > LARGEST:
+            needed = f"at most {LARGEST} pixels, as the basis is a dense matrix"
+            raise ValueError(f"guidance has shape {drift.shape}; needed: {needed}")
         log_v = _arrays.to_numpy(drift.potential)
         log_v = log_v - np.log(np.exp(log_v - log_v.max()).mean()) - log_v.max()
         root = np.exp(0.5 * log_v)  # √v, mean(v) = 1

@@ -164,9 +164,9 @@ def certify(process: Process, shape: tuple[int, int], times=None) -> Certificate
     A row fails if its condition is violated by more than rounding may do: 128 roundings of double
     precision (2.8e-14) times the size of the numbers, |log α| and |log σ| included, and 64 times
     the error with which a basis other than `Pixels` and `Cosines` gives back an image. (Kernels
-    forgive 1e-12.) Conditions are relative in each mode, gains of 1e-300 count as those of 1; but
-    a covariance in a basis that is not orthonormal is tested relative to its largest part. The
-    bound 0.01 is the one convention.
+    forgive 1e-12; of σ_0 it is the square that may be so small.) Conditions are relative in each
+    mode, gains of 1e-300 count as those of 1; but a covariance in a basis that is not orthonormal
+    is tested relative to its largest part. The bound 0.01 is the one convention.
 
     Returns a `Certificate`, a mapping: `certify(...)["markov"].holds`. A process that is not
     Markov is reported. A basis that is not what it claims to be is refused, and so are more than

@@ -165,9 +165,10 @@ def inpaint(u: Array, mask: Array) -> Array:
     """Fill in unknown pixels by homogeneous diffusion: Δu = 0 there, known pixels stay exactly.
 
     `u`: image (..., H, W), finite everywhere; reflecting boundary. `mask`: boolean (H, W), or one
-    per image (..., H, W), True where the pixel is known (scikit-image means the opposite), at
-    least once in each. Filled-in values lie between the least and the largest known one. No
-    gradients pass. One sparse factorisation for each different mask. Raises TypeError, ValueError.
+    per image with as many axes as u, (n, H, W) or for colour (n, 1, H, W); True where the pixel is
+    known (scikit-image means the opposite), at least once in each. Filled-in values lie between the
+    least and the largest known one. No gradients pass. One sparse factorisation for each different
+    mask. Raises TypeError, ValueError.
     Source: Carlsson 1988; Weickert and Welk 2006.
 
     >>> u = np.array([[0.0, 9.0, 9.0, 9.0, 1.0]])

@@ -9,6 +9,8 @@ from . import _arrays
 from ._arrays import Array
 from .bases import Basis, Pixels
 
+__all__ = ["Gaussian", "Kernel"]  # the rest is for modules of this library
+
 BLOCK = 2**17  # numbers that stay in the cache of a processor core
 
 
@@ -96,7 +98,7 @@ class Gaussian:
             needed = "> 0 in all, for a density"
             raise ValueError(f"std is 0 in some mode (σ = 0, a point mass); needed: {needed}")
         gap = self.basis.analyse(u.double() - self.mean.double())
-        square = scale(1 / self.std, gap) ** 2
+        square = (gap / self.std.to(gap)) ** 2  # both have the axes of the mean, from the right
         volume = self._log_volume() + self._pixels() / 2 * math.log(2 * math.pi)
         return -0.5 * square.sum((-2, -1)) - volume.to(square)
 
@@ -117,7 +119,7 @@ class Gaussian:
         mean = other._fitting(self.mean, "other")
         gap = self.basis.analyse(mean.double() - other.mean.double())
         a, b, gap = torch.broadcast_tensors(self.std.to(gap), other.std.to(gap), gap)
-        excess = (a - b) * (a + b) / b**2  # r − 1
+        excess = ((a - b) / b) * ((a + b) / b)  # r − 1
         # log r, each way where it keeps its digits
         log_ratio = torch.where(excess > -0.5, torch.log1p(excess), 2 * torch.log(a / b))
         per_mode = 0.5 * (excess - log_ratio + (gap / b) ** 2)
@@ -212,12 +214,11 @@ class Kernel:
             return False
         mine, others = ((k.gain, k.std**2, k.shift) for k in (self, other))
         try:
-            torch.broadcast_shapes(self.gain.shape, other.gain.shape)
-        except RuntimeError:
+            return all(
+                torch.isclose(a, b, rtol=rtol, atol=atol).all().item() for a, b in zip(mine, others)
+            )
+        except RuntimeError:  # shapes that do not fit
             return False
-        return all(
-            torch.isclose(a, b, rtol=rtol, atol=atol).all().item() for a, b in zip(mine, others)
-        )
 
 
 def _per_mode(values, name):

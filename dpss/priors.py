@@ -21,7 +21,7 @@ from .laws import Gaussian, Kernel
 from .processes import Process
 
 CHUNK = 1024  # images that `Empirical` looks at together
-LEAST_NOISE = 1e-9  # stands for σ = 0 in `Empirical`: the weights are those of the nearest image
+LEAST_NOISE = 1e-9  # of the spread of the data, stands for 0: the nearest image has all weight
 
 Denoiser = Callable[[torch.Tensor, Times], torch.Tensor]
 
@@ -78,7 +78,12 @@ class Mixture:
             raise ValueError(f"std has values from {low:g} to {high:g}; needed: finite, >= 0")
         std = std.reshape(*[1] * (means.ndim - std.ndim), *std.shape).to(means.device)
         self.weights, self.basis = (weights / weights.sum()).to(means.device), basis
-        self.means, self.std = means.double(), std.expand(len(means), *std.shape[1:])
+        self.means, self.std = (
+            means.to(torch.float64, copy=True),
+            std.expand(len(means), *std.shape[1:]),
+        )
+        spread = max((self.means - self.means.mean(0)).abs().max().item(), std.max().item())
+        self._least = LEAST_NOISE * (spread or 1.0)
 
     def sample(self, n: int, generator: torch.Generator | None = None) -> torch.Tensor:
         """n images `(n, H, W)` or `(n, C, H, W)`, float64, on the device of the means.
@@ -153,7 +158,7 @@ class Mixture:
             raise ValueError(f"t is {_arrays.shown(t)}: some mode has variance 0; needed: {needed}")
         gap = basis.analyse(u.double()) - alpha * means
         # where nothing is random the gap is 0 and counts for nothing: the quotient stays finite
-        safe = variance if density else variance.clamp(min=LEAST_NOISE**2)
+        safe = variance if density else variance.clamp(min=self._least**2)
         exponent = -0.5 * (gap**2 / safe + torch.log(safe))
         log_weights = torch.log(self.weights.to(u.device)).reshape(inner)
         log_shares = exponent.expand(*inner[:1], *batch, *event).sum(axes) + log_weights
@@ -257,8 +262,10 @@ class Empirical:
         images = _images(images, "images", "n")
         self.images = images.clone() if images.is_inference() else images
         # distances to the mean image lose fewer digits; in chunks: a float64 copy may not fit
-        total = sum(chunk.double().sum(0) for chunk in self.images.split(CHUNK))
-        self._centre = total / len(images)
+        chunks = self.images.split(CHUNK)
+        self._centre = sum(chunk.double().sum(0) for chunk in chunks) / len(images)
+        spread = max((chunk - self._centre).abs().max().item() for chunk in chunks)
+        self._least = LEAST_NOISE * (spread or 1.0)
 
     def sample(self, n: int, generator: torch.Generator | None = None) -> torch.Tensor:
         """n images, drawn with replacement, as they were given.
@@ -281,7 +288,14 @@ class Empirical:
         if (sigma == 0).any():
             needed = "σ > 0, else there is no density"
             raise ValueError(f"t is {_arrays.shown(t)}, where σ = 0; needed: {needed}")
-        top, total, _ = self._stream(process, u, alpha, sigma, images=False)
+        place, total, _ = self._stream(process, u, alpha, sigma, images=False)
+        # directly, as differences of large exponents would lose the digits of a small one
+        best, analyse = (
+            self.images[place.to(self.images.device)].to(u.device),
+            process.basis.analyse,
+        )
+        gap = (analyse(u.double()) - alpha * analyse(best.double())) / sigma
+        top = -0.5 * (gap**2).flatten(-len(event)).sum(-1)
         log_std = torch.log(sigma)
         volume = log_std.expand(*sigma.shape[: -len(event)], *event).flatten(-len(event)).sum(-1)
         units = _log_units(process.basis, event) + math.log(len(self.images))
@@ -297,11 +311,11 @@ class Empirical:
         event = self.images.shape[1:]
         u = _fitting(process, u, event)
         alpha, sigma = (_along(c, u, event) for c in _levels(process, t, event))
-        _, total, weighted = self._stream(process, u, alpha, sigma)
+        _, total, weighted = self._stream(process, u, alpha, sigma.clamp(min=self._least))
         return (weighted / total[(..., *[None] * len(event))]).to(u)
 
     def _stream(self, process, u, alpha, sigma, images=True):
-        """Largest exponent, Σ_i exp(exponent_i − largest), and Σ_i exp(…) u_i, in one pass."""
+        """Place of the largest exponent, Σ_i exp(exponent_i − largest) and Σ_i exp(…) u_i."""
         event = self.images.shape[1:]
         batch = torch.broadcast_shapes(alpha.shape[: -len(event)], u.shape[: -len(event)])
 
@@ -309,26 +323,28 @@ class Empirical:
             return x.expand(*batch, *x.shape[-len(event) :]).reshape(-1, *x.shape[-len(event) :])
 
         basis, centre = process.basis, self._centre.to(u.device)
-        precision, alpha = rows(sigma.clamp(min=LEAST_NOISE) ** -2.0), rows(alpha)
+        precision, alpha = rows(sigma**-2.0), rows(alpha)
         c = rows(basis.analyse(u.double())) - alpha * basis.analyse(centre)
         # −½ Σ_k (c − αm)²/σ² without its first term, which is common to all images
         linear, square = (precision * alpha * c).flatten(1), -0.5 * precision * alpha**2
         top = torch.full((len(c), 1), -math.inf, dtype=torch.float64, device=u.device)
         total, weighted = torch.zeros_like(top), torch.zeros_like(linear)
-        for chunk in self.images.split(CHUNK):
+        place = torch.zeros_like(top, dtype=torch.long)
+        for first, chunk in zip(range(0, len(self.images), CHUNK), self.images.split(CHUNK)):
             chunk = chunk.to(u.device, torch.float64)
             modes = basis.analyse(chunk - centre)
             size = (modes**2).sum_to_size(len(chunk), *square.shape[1:])
             exponent = _arrays.product(linear, modes.flatten(1).T)
             exponent = exponent + _arrays.product(square.flatten(1), size.flatten(1).T)
-            higher = torch.maximum(top, exponent.amax(1, keepdim=True))
+            largest, where = exponent.max(1, keepdim=True)
+            place = torch.where(largest > top, first + where, place)
+            higher = torch.maximum(top, largest)
             weight, kept = torch.exp(exponent - higher), torch.exp(top - higher)
             total = kept * total + weight.sum(1, keepdim=True)
             if images:
                 weighted = kept * weighted + _arrays.product(weight, chunk.flatten(1))
             top = higher
-        top = top - 0.5 * (precision * c**2).flatten(1).sum(1, keepdim=True)
-        return top.reshape(batch), total.reshape(batch), weighted.reshape(*batch, *event)
+        return place.reshape(batch), total.reshape(batch), weighted.reshape(*batch, *event)
 
 
 # -- grey and colour: `event` is the shape of one image, (H, W) or (C, H, W)

@@ -24,7 +24,7 @@ from .laws import Gaussian, Kernel, draw, image_of, modes_of, scale
 START = 1e-12  # stands for 0⁺ in `sde`, where σ = 0 would divide 0 by 0
 END = 1 - 1e-9  # stands for 1⁻ in `flow`
 Coefficients = Callable[[torch.Tensor], torch.Tensor]  # times -> log α, α or σ
-LEAST_VARIANCE = -1e-12  # of a transition, relative to σ_t²: what rounding leaves of zero
+LEAST_SHARE = -1e-12  # of fresh noise in σ_t²: what rounding leaves of zero
 
 
 class Process:
@@ -189,11 +189,15 @@ class Process:
         )
         same = (s == t)[..., None, None]
         gain = torch.where(same, 1.0, torch.exp(log_t - log_s))
-        variance = torch.where(same, 0.0, std_t**2 - (gain * std_s) ** 2)
-        rising = variance < LEAST_VARIANCE * std_t**2
+        # the share of σ_t² that is new; squares themselves would leave the range of floats
+        ratio = torch.where(
+            std_t > 0, gain * std_s / std_t, torch.where(gain * std_s > 0, 2.0, 1.0)
+        )
+        share = torch.where(same, 0.0, (1 - ratio) * (1 + ratio))
+        rising = share < LEAST_SHARE
         if rising.any():
             self._refuse(rising, s, t)
-        return Kernel(gain, torch.sqrt(variance.clamp(min=0)), self.basis)
+        return Kernel(gain, std_t * torch.sqrt(share.clamp(min=0)), self.basis)
 
     def _refuse(self, rising, s, t):
         *_, y, x = rising.nonzero()[0].tolist()
@@ -216,6 +220,7 @@ class Process:
         """
         u0, ut = self.basis.image(u0, "u0"), self.basis.image(ut, "ut")
         _arrays.same_grid(u0, ut, "ut")
+        u0, ut = torch.broadcast_tensors(u0, ut)  # times go along the axes of both
         s, t = _arrays.pair(s, t)
         step, std_s, std_t = self.kernel(s, t), self._noise(s), self._noise(t)
         known = std_t > 0
@@ -236,6 +241,7 @@ class Process:
         """
         denoised, u = self.basis.image(denoised, "denoised"), self.basis.image(u, "u")
         _arrays.same_grid(u, denoised, "denoised")
+        denoised, u = torch.broadcast_tensors(denoised, u)  # times go along the axes of both
         std = self.noise(t)
         if (std == 0).any():
             found = _arrays.shown(_arrays.times(t))

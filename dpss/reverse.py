@@ -9,9 +9,10 @@ In modes, a move from t to s < t is linear in the state, the estimate D(u, t) an
 and samplers differ in a, b and c alone. A last time of 0 means: end with D(u, t), for every sampler
 and process, because there is no score where σ = 0 (and the noise of heat jumps there).
 
-The denoiser is called with one image batch and one float t. Samplers record no gradients (a
-denoiser may enable them for itself), so memory does not grow with the number of steps; `step` alone
-is differentiable. States have the shape, dtype and device of u. Randomness comes from `generator`.
+The denoiser is called with one image batch, into which it must not write, and one float t.
+Samplers record no gradients (a denoiser may enable them for itself), so memory does not grow with
+the number of steps; `step` alone is differentiable. States have the shape, dtype and device of u.
+Randomness comes from `generator`.
 """
 
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ import torch
 
 from . import _arrays
 from ._arrays import Array, Times
-from ._coefficients import neighbours
+from ._coefficients import TIMES, neighbours
 from .laws import image_of, modes_of, scale
 from .priors import Denoiser
 from .processes import Process
@@ -113,7 +114,9 @@ def sde(
     η = 1 is Anderson's reverse SDE, η = 0 the probability flow. Weak order 1. `process`,
     `denoiser`, `u`, `times`, `generator`, `path` and `progress` as in `sample`. ValueError for a
     step with |f| Δt > 2, where the scheme is unstable (cos-VP and blurring are singular at t = 1:
-    start below), and where σ_t = 0. Source: Anderson 1982; Song et al. 2021.
+    start below), and where σ_t = 0. The score is not looked at: with a large η few steps may be
+    unstable all the same (for VP and data of variance 1, Δt must be below 4/(η² β)). Source:
+    Anderson 1982; Song et al. 2021.
     """
     eta = _arrays.number(eta, "eta", least=0)
 
@@ -171,10 +174,10 @@ def inpaint(
     """Fill in the unknown pixels of an image: `sample`, with known pixels put into every estimate.
 
     `known`: image (..., H, W), finite everywhere; what it holds outside the mask does not matter.
-    `mask`: boolean, True where the pixel is known (scikit-image means the opposite): (H, W), or
-    with leading axes that broadcast against those of the images, one mask each. `times` must end at
-    0: the result holds the known pixels exactly. Starts from the forward process at times[0] of the
-    image whose unknown pixels have the mean of its known ones. An approximation of
+    `mask`: boolean, True where the pixel is known (scikit-image means the opposite): (H, W), or one
+    mask each, with as many axes as the images, (n, H, W) or for colour (n, 1, H, W). `times` must
+    end at 0: the result holds the known pixels exactly. Starts from the forward process at times[0]
+    of the image whose unknown pixels have the mean of its known ones. An approximation of
     p(u_0 | known pixels): D itself is not told of them but through its argument. `process`,
     `denoiser`, `eta`, `generator`, `path`, `progress` and errors as in `sample`. Source: Lugmayr et
     al. 2022 (replacement); Wang, Yu and Zhang 2023 (in the estimate).
@@ -193,7 +196,8 @@ def inpaint(
     if times[-1] != 0:
         raise ValueError(f"times is {_arrays.shown(times)}; needed: decreasing times that end at 0")
     _arrays.function(denoiser, "denoiser", "a function D(u, t)")
-    mean = (known * inside).sum((-2, -1), keepdim=True) / inside.sum((-2, -1), keepdim=True)
+    total = (known * inside).double().sum((-2, -1), keepdim=True)
+    mean = (total / inside.sum((-2, -1), keepdim=True)).to(known)
     start = process.sample(torch.where(inside, known, mean), times[0], generator)
 
     def informed(u, t):
@@ -271,8 +275,9 @@ class _NetworkDenoiser:
     def _weights(self, alpha, sigma, t):
         """D = x · u + y · prediction in modes: (x, y)."""
         if self.predicts == "velocity":
-            half = self.process.signal(0.5) + self.process.noise(0.5)
-            if torch.allclose(half, torch.ones_like(half)):  # the straight path
+            times = torch.tensor(TIMES, dtype=torch.float64)
+            total = self.process.signal(times) + self.process.noise(times)
+            if torch.allclose(total, torch.ones_like(total)):  # the straight path
                 return torch.ones_like(sigma), -sigma
             size = alpha**2 + sigma**2
             return alpha / size, -sigma / size
@@ -317,6 +322,7 @@ def _walk(process, denoiser, u, times, coefficients, advance, path, progress):
     basis = _arrays.instance(process, Process, "process").basis
     u, times = basis.image(u), _arrays.times(times, "times", order="decreasing", least=2)
     _arrays.function(denoiser, "denoiser", "a function D(u, t)")
+    u = u.clone()  # the caller's stays as it is, whatever a denoiser does
     states, modes = [u], modes_of(basis, u)
     bar = _bar(len(times) - 1, progress)
     for later, earlier in neighbours(times, u.shape):

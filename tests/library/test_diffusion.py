@@ -193,7 +193,7 @@ def test_a_mask_for_each_image_and_one_for_many():
     found = inpaint(u, masks)
     for place in np.ndindex(2, 3):
         np.testing.assert_allclose(found[place], inpaint(u[place], masks[place]), atol=1e-13)
-    shared = inpaint(u, masks[0])  # (3, 5, 6): the same three masks for both
+    shared = inpaint(u, masks[:1])  # the same three masks for both
     for i, j in np.ndindex(2, 3):
         np.testing.assert_allclose(shared[i, j], inpaint(u[i, j], masks[0, j]), atol=1e-13)
     as_tensors = inpaint(torch.as_tensor(u), torch.as_tensor(masks[:, :1]))  # per image, colours
@@ -202,6 +202,7 @@ def test_a_mask_for_each_image_and_one_for_many():
         masks[:, :2],
         masks[..., :5],
         masks[None],
+        masks[0],  # three masks, or one for each channel?
         masks & (np.arange(3) > 0)[:, None, None],
     ):
         with pytest.raises(ValueError, match="mask"):

@@ -429,3 +429,29 @@ def test_bases_that_do_not_fit_are_refused(std, process):
             prior.denoiser(process)
         with pytest.raises(ValueError, match="basis"):
             prior.log_density(process, image(SHAPE), 0.5)
+
+
+@pytest.mark.parametrize("size", [1e-100, 1e-10, 1.0, 1e10])
+def test_data_of_every_size_keep_their_nearest_image(size):
+    """Where σ = 0 or is tiny against the data: nothing is an absolute number."""
+    data = size * torch.as_tensor(image((4, 3, 4), 40))
+    u, vp = 0.9 * data[:2] + 0.1 * data[2:], families.vp()
+    torch.testing.assert_close(Empirical(data).denoiser(vp)(u, 0.0), data[:2], rtol=1e-12, atol=0)
+    points = Mixture([0.25] * 4, data, 0.0, Pixels())
+    torch.testing.assert_close(points.denoiser(vp)(u, 0.0), data[:2], rtol=1e-12, atol=0)
+    wide = GaussianPrior(0 * data[0], size, Pixels())
+    torch.testing.assert_close(wide.denoiser(vp)(u, 0.0), u, rtol=1e-12, atol=0)
+
+
+def test_densities_of_points_agree_at_tiny_noise():
+    data, vp, t = torch.as_tensor(image((3, 3, 4), 41)), families.vp(), 1e-20
+    u = vp.sample(data, t, torch.Generator().manual_seed(0))
+    points = Mixture([1 / 3] * 3, data, 0.0, Pixels()).log_density(vp, u, t)
+    torch.testing.assert_close(Empirical(data).log_density(vp, u, t), points, rtol=1e-6, atol=0)
+
+
+def test_a_prior_keeps_its_numbers():
+    means = np.zeros((2, 3, 4))
+    prior = Mixture([0.5, 0.5], means, 1.0, Pixels())
+    means += 1
+    assert (prior.means == 0).all()

@@ -834,3 +834,60 @@ def test_no_times_give_no_coefficients_and_no_image_goes_with_them():
     ):
         with pytest.raises(ValueError, match="t has shape"):
             use()
+
+
+# --- broadcasting: times go along the axes that they were given for -------------------------------
+
+
+@pytest.mark.parametrize("extra", [(3,), (2, 3), (5, 3)])
+def test_a_density_of_many_laws_is_that_of_each(extra):
+    """As many images as times: nothing may be taken for something else."""
+    process, times = heat(SHAPE, sigma=0.3), torch.tensor([0.2, 0.5, 0.8], dtype=double)
+    law = process.marginal(torch.as_tensor(image((3, *SHAPE))), times)
+    u = torch.as_tensor(noise((*extra, *SHAPE), 3))
+    expected = torch.stack(
+        [
+            process.marginal(law.mean[i] * 0, t).log_prob(u[..., i, :, :] - law.mean[i])
+            for i, t in enumerate(times)
+        ],
+        -1,
+    )
+    torch.testing.assert_close(law.log_prob(u), expected)
+
+
+def test_one_image_against_many_is_that_image_each_time():
+    """Three colours, three images and three times."""
+    process, t = heat(SHAPE, sigma=0.3), torch.tensor([0.4, 0.6, 0.8], dtype=double)
+    one, many = torch.as_tensor(image((3, *SHAPE))), torch.as_tensor(noise((3, 3, *SHAPE), 4))
+    every = one.expand(3, 3, *SHAPE)
+    for found, expected in (
+        (process.posterior(one, many, 0.5 * t, t), process.posterior(every, many, 0.5 * t, t)),
+        (process.posterior(many, one, 0.5 * t, t), process.posterior(many, every, 0.5 * t, t)),
+    ):
+        torch.testing.assert_close(found.mean, expected.mean)
+    torch.testing.assert_close(process.score(one, many, t), process.score(every, many, t))
+    torch.testing.assert_close(process.score(many, one, t), process.score(many, every, t))
+
+
+@pytest.mark.parametrize("level", [1e-170, 1e-20, 1.0, 1e160])
+def test_noise_of_every_size_has_transitions_and_a_derivative(level):
+    process = Process(Pixels(), lambda t: -t, lambda t: level * torch.sqrt(t))
+    plain = Process(Pixels(), lambda t: -t, torch.sqrt)
+    found, expected = process.kernel(0.1, 0.9).std / level, plain.kernel(0.1, 0.9).std
+    torch.testing.assert_close(found, expected, rtol=1e-9, atol=0)
+    torch.testing.assert_close(process.flow(0.5)[0], plain.flow(0.5)[0], rtol=1e-9, atol=0)
+    lost = Process(Pixels(), lambda t: -t, lambda t: level * torch.sqrt(t.detach()))
+    with pytest.raises(ValueError, match="noise"):
+        lost.flow(0.5)
+
+
+def test_laws_of_every_size_have_divergences():
+    for size in (1e-170, 1.0, 1e150):
+        one, two = (Gaussian(torch.zeros(2, 2).double(), s * size, Pixels()) for s in (1.0, 2.0))
+        assert one.kl(one) == 0
+        assert math.isclose(one.kl(two).item(), 4 * (0.5 * (0.25 - 1 + math.log(4))), rel_tol=1e-12)
+
+
+def test_shifts_that_do_not_fit_are_not_close():
+    one, two = (Kernel(1.0, 1.0, Pixels(), torch.zeros(n, n)) for n in (3, 4))
+    assert not one.isclose(two)

@@ -16,6 +16,7 @@ from reference import image, noise
 from dpss import _coefficients, families, reverse
 from dpss.bases import Cosines, Pixels
 from dpss.priors import Empirical, GaussianPrior, Mixture
+from dpss.processes import Process
 
 SHAPE = (3, 4)
 NAMES = [name for name in MILD if name not in ("vp_discrete", "pixelwise by hand")]
@@ -644,3 +645,30 @@ def test_blocks_of_coefficients_change_nothing(name, monkeypatch):
         monkeypatch.setattr(_coefficients, "TOGETHER", together)
         for one, two in zip(all_of_it(), expected):
             torch.testing.assert_close(one, two, rtol=1e-12, atol=1e-12)
+
+
+def test_a_denoiser_that_writes_spoils_nothing_of_the_caller():
+    u = np.ones((2, *SHAPE))
+    reverse.sample(families.vp(), lambda v, t: v.mul_(0.5).clone(), u, [0.9, 0.5], eta=0.0)
+    assert (u == 1).all()
+
+
+def test_a_process_that_waits_is_no_straight_path():
+    """α = 1 and σ = 0 until ½, where α + σ = 1 as on the straight path."""
+    late = Process(
+        Pixels(),
+        lambda t: torch.log(torch.cos(torch.pi * (t - 0.5).clamp(min=0))),
+        lambda t: torch.sin(torch.pi * (t - 0.5).clamp(min=0)),
+    )
+    clean, fresh, t = torch.ones(1, 2, 2).double(), torch.full((1, 2, 2), 2.0).double(), 0.75
+    alpha, sigma = late.signal(t), late.noise(t)
+    D = reverse.as_denoiser(lambda u, s: alpha * fresh - sigma * clean, late, "velocity")
+    torch.testing.assert_close(D(alpha * clean + sigma * fresh, t), clean)
+
+
+def test_inpainting_in_half_precision_starts_from_the_mean():
+    known = torch.full((512, 512), 0.5, dtype=torch.float16)
+    mask = np.zeros((512, 512), bool)
+    mask[:, :-1] = True
+    found = reverse.inpaint(families.vp(), lambda u, t: 0 * u, known, mask, [0.01, 0.0], eta=0.0)
+    assert torch.isfinite(found).all()

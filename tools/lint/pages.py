@@ -17,7 +17,7 @@ KINDS = {"by hand", "by code", "by hand, then by code", "open"}
 EXERCISE = re.compile(
     r"^(:{3,})\{exercise\} ([^\n]+)\n:label: (ex-\S+)\n(.*?)^\1$", re.MULTILINE | re.DOTALL
 )
-LONGEST = 16  # lines of a code cell; a function and what it is tried on
+LONGEST = 15  # lines of a code cell; a function and what it is tried on
 PAPER = r"\{cite\S*\}`peter"
 PLACE = (
     r"(?:Sections?|Theorems?|Propositions?|Definitions?|Tables?|Fig(?:ures?|s?\.)|Eqs?\.) *\(?\d"
