@@ -15,6 +15,7 @@ RUFF = (
 
 
 def main(page=""):
+    page = page.zfill(2) if page.isdigit() else page
     if page and not list((ROOT / "chapters").glob(f"{page}*.ipynb")):
         print(f"there is no page {page}")
         return 1
