@@ -181,9 +181,8 @@ def _warn_of_colours_last(u, name):
     while frame and frame.f_globals.get("__name__", "").partition(".")[0] in INNER:
         level, frame = level + 1, frame.f_back
     warnings.warn(
-        f"{name} has shape {tuple(u.shape)}: that is {u.shape[0]} images of {u.shape[1]}×"
-        f"{u.shape[2]} pixels. For one picture with its colours last, "
-        "dpss.images.channels_first puts them first",
+        f"{name} has shape {tuple(u.shape)}: images of {u.shape[-2]}×{u.shape[-1]} pixels. For "
+        "pictures with their colours last, dpss.images.channels_first puts them first",
         stacklevel=level,
     )
 

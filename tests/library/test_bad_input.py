@@ -943,3 +943,11 @@ def test_rounding_of_filters_is_no_bad_input():
         np.isfinite(nonlinear(good, 1e-9, 0.1)).all()
         and np.isfinite(edge_enhancing(good, 1e-12, 0.1)).all()
     )
+
+
+@pytest.mark.parametrize("shape", [(20, 30, 3), (20, 30, 4), (2, 20, 30, 3)])
+def test_pictures_with_their_colours_last_are_warned_about(shape):
+    u = np.zeros(shape)
+    for use in (lambda: homogeneous(u, 1.0), lambda: vp().sample(u, 0.5), lambda: Empirical(u)):
+        with pytest.warns(UserWarning, match=f"{shape[-2]}×{shape[-1]} pixels.*channels_first"):
+            use()
