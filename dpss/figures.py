@@ -10,8 +10,6 @@ import html
 import io
 import itertools
 import math
-import re
-import unicodedata
 from collections.abc import Callable, Sequence
 
 import matplotlib
@@ -20,7 +18,7 @@ import matplotlib.figure
 import numpy as np
 from PIL import Image
 
-from . import _arrays
+from . import _arrays, _words
 from ._arrays import Array
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -39,9 +37,6 @@ STYLE = {
     "axes.prop_cycle": matplotlib.cycler(color=PALETTE) + matplotlib.cycler(linestyle=LINES),
 }
 LARGEST = 200  # frames of one interactive figure
-TOLD = 8  # pictures or panels told one by one in an alt text
-STYLES = {"-": "solid line", "--": "dashed line", "-.": "dash-dotted line", ":": "dotted line"}
-SMALL = 1e-9  # below this, on a linear axis, numbers are rounding errors
 
 
 class Figure(matplotlib.figure.Figure):
@@ -74,9 +69,9 @@ class Figure(matplotlib.figure.Figure):
         """`alt`, or where none was set what the panels say of themselves and their curves."""
         shown = [ax for ax in self.axes if ax.get_title() or ax.get_ylabel() or ax.has_data()]
         names = [f"panel {i}" for i in range(1, len(shown) + 1)] if len(shown) > 1 else ["plot"]
-        title, said = _plain(self.get_suptitle()), list(map(_panel, shown, names))
-        heading = [title] * bool(title) + [f"{len(said)} panels"] * (len(said) > TOLD)
-        return self.alt or ": ".join([*heading, "; ".join(_ends(said))])
+        title, said = _words.plain(self.get_suptitle()), list(map(_words.panel, shown, names))
+        heading = [title] * bool(title) + [f"{len(said)} panels"] * (len(said) > _words.TOLD)
+        return self.alt or ": ".join([*heading, "; ".join(_words.ends(said))])
 
     __repr__ = __str__ = describe
 
@@ -143,7 +138,10 @@ def show(
         fig.figimage(levels, left, total_h - top - above - len(levels), origin="upper")
         for text, y in (
             (title, top + above / 2),
-            (f"clipped: {_percent(share)}" if share else "", top + above + len(levels) + below / 2),
+            (
+                f"clipped: {_words.percent(share)}" if share else "",
+                top + above + len(levels) + below / 2,
+            ),
         ):
             size = 11 * min(1, zoom * width / (8.2 * max(len(text), 1)))
             fig.text(
@@ -154,7 +152,7 @@ def show(
                 va="center",
                 fontsize=max(size, 6),
             )
-    fig.alt = _described(pictures, titles, notes, (low, high))
+    fig.alt = _words.described(pictures, titles, notes, (low, high))
     return fig
 
 
@@ -172,7 +170,7 @@ def strip(
     if len(path) != len(times):
         needed = f"{len(path)}, one for each image of path"
         raise ValueError(f"times has {len(times)} entries; needed: {needed}")
-    return show(list(path), [f"t = {_number(t)}" for t in times], value_range, columns)
+    return show(list(path), [f"t = {_words.number(t)}" for t in times], value_range, columns)
 
 
 def curves(
@@ -209,11 +207,12 @@ def curves(
             axis.set_minor_formatter("")
     if len(ys) > 1:
         fig.legend(loc="outside lower center", frameon=False, fontsize=12, ncols=columns)
-    ends = f"from {_number(x.min(), logx)} to {_number(x.max(), logx)}"
-    courses = [_course(_plain(label), _line(y, label, logy), logy) for label, y in ys.items()]
-    heading = (
-        f"{_plain(title) + ': ' if title else ''}{_plain(ylabel)} over {_plain(xlabel)} {ends}"
-    )
+    ends = f"from {_words.number(x.min(), logx)} to {_words.number(x.max(), logx)}"
+    courses = [
+        _words.course(_words.plain(label), _line(y, label, logy), logy) for label, y in ys.items()
+    ]
+    title, ylabel, xlabel = map(_words.plain, (title or "", ylabel, xlabel))
+    heading = f"{title + ': ' if title else ''}{ylabel} over {xlabel} {ends}"
     fig.alt = ". ".join([heading, *courses]) + "."
     return fig
 
@@ -249,7 +248,7 @@ def explore(
         if not isinstance(fig, Figure):
             needed = "a figure of dpss.figures"
             raise TypeError(f"figure_of returns a {type(fig).__name__}; needed: {needed}")
-        named = ", ".join(f"{name} = {_label(value)}" for name, value in chosen.items())
+        named = ", ".join(f"{name} = {_words.label(value)}" for name, value in chosen.items())
         frames[choice] = _img(fig.png(), f"{named}: {fig.describe()}")
     return Explorer(parameters, first, frames)
 
@@ -263,7 +262,7 @@ class Explorer:
 
     def __repr__(self):
         ranges = ", ".join(
-            f"{name} from {_label(v[0])} to {_label(v[-1])} ({len(v)} values)"
+            f"{name} from {_words.label(v[0])} to {_words.label(v[-1])} ({len(v)} values)"
             for name, v in self.parameters.items()
         )
         return f"interactive figure: {ranges}"
@@ -274,7 +273,7 @@ class Explorer:
 
         sliders = [
             widgets.SelectionSlider(
-                options=[(_label(v), i) for i, v in enumerate(values)],
+                options=[(_words.label(v), i) for i, v in enumerate(values)],
                 index=at,
                 value=at,
                 description=name,
@@ -316,136 +315,13 @@ class Explorer:
         }
 
 
-# -- words and numbers
-
-
-def _number(x, logarithmic=False):
-    """Two significant digits, the same on every processor: rounding errors are rounded away."""
-    x = float(f"{float(x):.9g}")
-    return f"{x if logarithmic or abs(x) > SMALL else 0.0:.2g}"
-
-
-def _label(value):
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def _percent(share):
-    return f"{100 * share:.0f} %" if share >= 0.01 else "below 1 %"
-
-
-def _plain(text):
-    r"""A label as a line of words: of TeX, $\sigma_t^{2}$ becomes σ_t^2."""
-    words = re.sub(r"(?<!\\)\$(.*?)(?<!\\)\$", _untexed, str(text), flags=re.S)
-    return " ".join(words.replace(r"\$", "$").split())
-
-
-def _untexed(formula):
-    said = re.sub(r"\\(?:math\w+|text\w*|left|right)\b", "", formula.group(1))
-    said = re.sub(r"\\[,;:! ]", " ", said)
-    return re.sub(r"[{}]", "", re.sub(r"\\([A-Za-z]+)", _letter, said))
-
-
-def _letter(command):
-    """The Greek letter of a command of TeX, or its name."""
-    name = command.group(1)
-    case, letter = ("CAPITAL" if name[0].isupper() else "SMALL"), name.upper().removeprefix("VAR")
-    try:
-        return unicodedata.lookup(f"GREEK {case} LETTER {letter.replace('LAMBDA', 'LAMDA')}")
-    except KeyError:
-        return name
-
-
-def _panel(ax, default):
-    """Axes in words: what they are over what, and each curve."""
-    title, xlabel, ylabel = map(_plain, (ax.get_title(), ax.get_xlabel(), ax.get_ylabel()))
-    xlabel = xlabel or _plain(ax.figure.get_supxlabel())
-    ylabel = ylabel or _plain(ax.figure.get_supylabel())
-    parts = [f"{ylabel} over {xlabel}".strip() if xlabel else ylabel]
-    parts += ["a picture of {}×{}".format(*image.get_array().shape) for image in ax.images]
-    named = [line for line in ax.lines if not line.get_label().startswith("_")]
-    others = [x for x in ax.lines if x not in named and x.get_transform() is ax.transData]
-    parts += [_drawn(line, _plain(line.get_label()), ax) for line in named]
-    if len(others) <= len(STYLES):
-        parts += [_drawn(line, STYLES.get(line.get_linestyle(), "points"), ax) for line in others]
-    else:
-        y = np.concatenate([_seen(line, ax)[1] for line in others])
-        parts.append(f"{len(others)} lines {_between(y, ax.get_yscale() == 'log')}")
-    return ": ".join(filter(None, [title or default, ", ".join(filter(None, parts))]))
-
-
-def _drawn(line, label, ax):
-    """A line of a panel in words."""
-    x, y = _seen(line, ax)
-    log = ax.get_yscale() == "log"
-    if y.size == 0:
-        return f"{label}: not in sight"
-    if line.get_transform() is not ax.transData:  # a guide line, across the panel
-        return f"{label}: at {_number(x[0] if np.ptp(x) == 0 else y[0])}"
-    if (np.diff(x) >= 0).all():
-        return _course(label, y, log)
-    if (np.diff(x) <= 0).all():
-        return _course(label, y[::-1], log)
-    return f"{label}: {y.size} points {_between(y, log)}"
-
-
-def _seen(line, ax):
-    """The points of a line that its axes can show."""
-    x, y = (np.ma.filled(np.ma.asarray(v, dtype=float), np.nan) for v in line.get_data(orig=False))
-    seen = np.isfinite(x) & np.isfinite(y)
-    seen &= (x > 0) | (ax.get_xscale() != "log")
-    seen &= (y > 0) | (ax.get_yscale() != "log")
-    return x[seen], y[seen]
-
-
-def _between(values, logarithmic):
-    if values.size == 0:
-        return "not in sight"
-    return f"between {' and '.join(_number(f(values), logarithmic) for f in (np.min, np.max))}"
-
-
-def _course(label, values, logarithmic=False):
-    """A curve in words; what counts is what the axis shows."""
-    heights = np.log(values) if logarithmic else values
-    slack = SMALL * (1 if logarithmic else max(np.abs(values).max(), 1e-300))
-    steps = np.diff(heights)
-    if np.ptp(heights) <= slack:
-        trend = "constant"
-    elif (steps >= -slack).all():
-        trend = "rising throughout"
-    elif (steps <= slack).all():
-        trend = "falling throughout"
-    else:
-        trend = f"neither rising nor falling throughout, {_between(values, logarithmic)}"
-    first, last = (_number(values[i], logarithmic) for i in (0, -1))
-    return f"{label}: from {first} to {last}, {trend}"
-
-
-def _ends(said):
-    """A long row is told by its ends."""
-    return said if len(said) <= TOLD else [*said[:2], "…", *said[-2:]]
-
-
-def _described(pictures, titles, shares, value_range):
-    kinds = {f"{'colour' if p.ndim == 3 else 'grey'} {p.shape[0]}×{p.shape[1]}" for p in pictures}
-    said = []
-    for i, (p, title, share) in enumerate(zip(pictures, titles, shares)):
-        moments = f"mean {_number(p.mean())}, standard deviation {_number(p.std())}"
-        clipped = f", {_percent(share)} clipped" if share else ""
-        said.append(f"{_plain(title) or f'image {i + 1}'}: {moments}{clipped}")
-    black, white = map(_number, value_range)
-    return (
-        f"{len(pictures)} image{'s' * (len(pictures) > 1)} ({', '.join(sorted(kinds))}; "
-        f"black is {black}, white is {white}). {'; '.join(_ends(said))}."
-    )
+# -- what is drawn
 
 
 def _img(png, alt):
     source = f"data:image/png;base64,{base64.b64encode(png).decode('ascii')}"
     alt = html.escape(alt)
     return f'<img class="dark-light" alt="{alt}" src="{source}" style="max-width:100%">'
-
-
-# -- what is drawn
 
 
 def _values(values, name):

@@ -136,7 +136,7 @@ def test_imports_point_one_way():
     order = (
         "_arrays _data _osmosis _nonlinear _cosines osmosis bases _coefficients laws diffusion "
         "processes families priors reverse images features measures _geometry _conditions "
-        "_witnesses _symmetries certificate claims figures"
+        "_witnesses _symmetries certificate claims _words figures"
     ).split()
     present = {path.stem for path in (ROOT / "dpss").glob("*.py")} - {"__init__"}
     assert present == set(order)

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from reference import image
 
-from dpss import _data, figures, images
+from dpss import _data, _words, figures, images
 
 RAMP = np.linspace(-1, 1, 64).reshape(8, 8)
 
@@ -74,7 +74,7 @@ def test_alt_text_tells_the_data():
 def test_alt_text_ignores_rounding_errors():
     values = 0.125 * np.ones((4, 4))
     assert len({str(figures.show(values + shift)) for shift in (0.0, 1e-16, -1e-16, 1e-12)}) == 1
-    assert figures._number(-1e-17) == "0" and figures._number(1234.5) == "1.2e+03"
+    assert _words.number(-1e-17) == "0" and _words.number(1234.5) == "1.2e+03"
 
 
 def test_curves_are_described_and_drawn():
@@ -221,7 +221,7 @@ def test_guide_lines_with_a_label_say_where_they_are():
     ],
 )
 def test_tex_is_read_as_words(label, words):
-    assert figures._plain(label) == words
+    assert _words.plain(label) == words
     if "costs" not in label:
         found = drawn((X, X, {"label": label}), xlabel=label, ylabel=label, title=label)
         assert found.startswith(f"{words}: {words} over {words}, {words}: from 0.01 to 1")
