@@ -20,10 +20,12 @@ def module(name):
 
 
 def members(thing, owner):
+    exported = getattr(thing, "__all__", vars(thing))
     return {
         name: m
         for name, m in vars(thing).items()
         if (not name.startswith("_") or name in ("__call__", "__matmul__"))
+        and name in exported
         and getattr(m, "__module__", owner) == owner
     }
 
