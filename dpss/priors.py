@@ -226,17 +226,17 @@ class GaussianPrior(Mixture):
         Kernels compose with `@`: the reverse `process` is a semigroup as well. For colour their
         coefficients have an axis for the channels, t.shape + (C, H, W).
         """
-        event, (s, t) = self.mean.shape, _arrays.pair(s, t)
+        event, (s, t), step = self.mean.shape, _arrays.pair(s, t), process.kernel(s, t)
         _fitting(process, self.mean, event)
-        alpha_s, sigma_s = _levels(process, s, event)
-        alpha_t, sigma_t = _levels(process, t, event)
-        basis = self._common_basis(process, alpha_s, sigma_s, alpha_t, sigma_t)
-        step = process.kernel(s, t)
+        levels = *_levels(process, s, event), *_levels(process, t, event), step.gain, step.std
+        basis = self._common_basis(process, *levels)
+        alpha_s, sigma_s, alpha_t, sigma_t, *step = (c.to(self.mean.device) for c in levels)
         std_s = torch.hypot(alpha_s * self.std[0], sigma_s)
         std_t = torch.hypot(alpha_t * self.std[0], sigma_t)
         # 0 only where U is not random at all
         ratio = torch.where(std_t > 0, std_s / std_t, 0.0)
-        gain, std = _channels(step.gain, event) * ratio**2, _channels(step.std, event) * ratio
+        gain, std = (_channels(c, event) for c in step)
+        gain, std = gain * ratio**2, std * ratio
         shift = basis.synthesise((alpha_s - gain * alpha_t) * basis.analyse(self.mean))
         return Kernel(gain, std, basis, shift, axes=len(event))
 

@@ -58,6 +58,14 @@ PROCESSES = {  # what follows from a process as well
     "score": lambda process, move: process.score(move(U), move(V), T),
     "log_prob": lambda process, move: process.marginal(move(U), T).log_prob(move(V)),
     "denoiser": lambda process, move: prior(process).denoiser(process)(move(U), T),
+    "reverse kernel": lambda process, move: (
+        GaussianPrior(move(image(GRID, 5)), 0.6, process.basis)
+        .reverse_kernel(process, 0.3, 0.6)(move(U))
+        .mean
+    ),
+    "law of data": lambda process, move: (
+        GaussianPrior(move(image(GRID, 5)), 0.6, process.basis).marginal(process, T).mean
+    ),
     "density": lambda process, move: prior(process).log_density(process, move(U), T),
     "memory": lambda process, move: Empirical(move(V)).denoiser(process)(move(U), T),
     "memory elsewhere": lambda process, move: Empirical(on(V)).denoiser(process)(move(U), T),
