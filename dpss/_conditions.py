@@ -120,39 +120,42 @@ def excess(x):
     return torch.where(x.abs() < 1e-4, x**2 * (0.5 + x / 6), torch.expm1(x) - x)
 
 
-class Moved(NamedTuple):
-    """By how many `nats` N(0, I) has moved at the time t; `real` beyond rounding."""
+class Largest(NamedTuple):
+    """The largest of some numbers, and its time."""
 
-    real: bool
-    nats: float
+    value: float
     t: float
+
+    def look(self, times, values):
+        """This one or the largest of `values` (m,), whichever is larger."""
+        i = values.argmax().item()
+        return max(self, Largest(values[i].item(), times[i].item()), key=lambda one: one.value)
 
 
 class NormalStays:
     """α M α + diag(σ²) = M for the covariance M = B Bᵀ of the modes of N(0, I).
 
     That is α² + σ²/M_kk = 1 in each mode k, and α = 1, σ = 0 in modes that are coupled to others.
-    Both are tested as they stand, linear in the violation. `worst`: where N(0, I) has moved most,
-    by KL(p_t ‖ N(0, I)) of p_0 = N(0, I): exact where no modes are coupled, else a guess.
+    Both are tested as they stand, linear in the violation. `violation` is in units of what is
+    forgiven, `nats` is KL(p_t ‖ N(0, I)) of p_0 = N(0, I), summed over the modes: all of it where
+    none is coupled.
     """
 
     def __init__(self, geometry):
-        self.geometry, self.worst = geometry, Moved(False, 0.0, 0.0)
+        self.geometry = geometry
         self.forgiven = TOLERANCE + (0.0 if geometry.basis.orthonormal else geometry.rounding)
+        self.violation = self.nats = Largest(0.0, 0.0)
 
     def look(self, now):
         log_noise = 2 * now.log_noise - self.geometry.log_norms
         log_variance = torch.logaddexp(2 * now.log_gain, log_noise)
         # |1 − α²| + σ²: how far a mode has moved; where the condition holds, 2 at most
         moved = (torch.expm1(2 * now.log_gain).abs() + torch.exp(log_noise)).clamp(max=2)
-        coupled = self.geometry.coupling * moved
-        violation = log_variance.abs() + coupled
-        real = (violation > self.forgiven * moved + TOLERANCE * ONE).flatten(1).any(1)
-        nats = total(0.5 * excess(log_variance) + (0.5 * coupled) ** 2, self.geometry.shape)
-        nats = torch.where(real, nats, 0.0) if real.any() else nats
-        i = nats.argmax().item()
-        found = Moved(real[i].item(), nats[i].item(), now.times[i].item())
-        self.worst = max(self.worst, found, key=lambda moved: moved[:2])
+        violation = log_variance.abs() + self.geometry.coupling * moved
+        violation = violation / (self.forgiven * moved + TOLERANCE * ONE)
+        nats = total(0.5 * excess(log_variance), self.geometry.shape)
+        self.violation = self.violation.look(now.times, violation.amax((1, 2)))
+        self.nats = self.nats.look(now.times, nats)
 
 
 class Forgets:
