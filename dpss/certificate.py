@@ -218,11 +218,11 @@ def _rows(process, shape, times):
 
 
 def _row(name, holds, defect, times, witness, remark=""):
-    """The row of a property. Where it fails, `witness` makes (text, at, replay)."""
+    """The row of a property. Where it fails, `witness` makes (text, at, replay[, defect])."""
     if holds:
         return Row(name, True, defect, None, times, remark)
-    text, at, replay = witness()
-    defect = replay()
+    text, at, replay, *known = witness()
+    defect = known[0] if known else replay()
     return Row(name, False, defect, Witness(text.format(defect), at, replay), times, remark)
 
 
@@ -309,9 +309,11 @@ def _kl_to_normal(process, geometry, normal, rise, count):
     def normal_moves():
         # the largest is known mode by mode; for all modes together it would be dear
         kl = functools.partial(_witnesses.kl_of_normal, process, shape)
-        t = max((normal.nats.t, normal.violation.t), key=kl)
+        (nats, t), other = ((kl(t), t) for t in (normal.nats.t, normal.violation.t))
+        if other[0] > (1 + 1e-9) * nats:  # by more than rounding
+            nats, t = other
         text = f"data N(0, I): KL(p_t‖N(0, I)) is 0 at t = 0 and {{:.3g}} nats at t = {t:.4g}"
-        return text, {"s": 0.0, "t": t}, functools.partial(kl, t)
+        return text, {"s": 0.0, "t": t}, functools.partial(kl, t), nats
 
     def one_value_known():
         log_norm = geometry.log_norms.expand(shape)[rise.mode].item()
