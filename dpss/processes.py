@@ -32,10 +32,10 @@ class Process:
 
     `basis`: the `Basis` in which it acts mode by mode. `log_signal`, `noise`: functions that take a
     float64 tensor of times, with two more axes of length one, and return log α_t and σ_t,
-    broadcasting against it and (H, W). They must stay in torch: `sde` and `flow` differentiate
-    them, and refuse at their first use what cannot be. log α may be −∞ at t = 1 only. `name`: for
-    tables and messages. `signal`: such a function for α_t itself, where it costs less than
-    exp(log α_t); None: exp(log α_t).
+    broadcasting against it and (H, W), in its precision (`0.5 * (t > 0)` has float32). They must
+    stay in torch: `sde` and `flow` differentiate them, and refuse at their first use what cannot
+    be. log α may be −∞ at t = 1 only. `name`: for tables and messages. `signal`: such a function
+    for α_t itself, where it costs less than exp(log α_t); None: exp(log α_t).
 
     It is Markov iff the signal-to-noise ratio α²/σ² rises in no mode; `kernel` refuses a pair of
     times between which it does. Raises TypeError or ValueError for what is not a basis or a
