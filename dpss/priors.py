@@ -226,11 +226,13 @@ class GaussianPrior(Mixture):
         Kernels compose with `@`: the reverse `process` is a semigroup as well. For colour their
         coefficients have an axis for the channels, t.shape + (C, H, W).
         """
-        event, (s, t), step = self.mean.shape, _arrays.pair(s, t), process.kernel(s, t)
+        event, (s, t) = self.mean.shape, _arrays.pair(s, t)
         _fitting(process, self.mean, event)
-        levels = *_levels(process, s, event), *_levels(process, t, event), step.gain, step.std
-        basis = self._common_basis(process, *levels)
-        alpha_s, sigma_s, alpha_t, sigma_t, *step = (c.to(self.mean.device) for c in levels)
+        levels = *_levels(process, s, event), *_levels(process, t, event)
+        basis, step = self._common_basis(process, *levels), process.kernel(s, t)
+        alpha_s, sigma_s, alpha_t, sigma_t, *step = (
+            c.to(self.mean.device) for c in (*levels, step.gain, step.std)
+        )
         std_s = torch.hypot(alpha_s * self.std[0], sigma_s)
         std_t = torch.hypot(alpha_t * self.std[0], sigma_t)
         # 0 only where U is not random at all
