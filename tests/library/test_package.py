@@ -21,6 +21,7 @@ def fresh(code):
     return result.stdout.split()
 
 
+@pytest.mark.slow
 def test_import_takes_neither_scipy_nor_what_draws():
     loaded = fresh(
         "import sys, torch; before = set(sys.modules); import dpss\n"
@@ -33,6 +34,7 @@ def test_import_takes_neither_scipy_nor_what_draws():
     assert not HEAVY & ({name.split(".")[0] for name in loaded} | set(loaded))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "use",  # each names modules that the lines before it have not loaded
     [
