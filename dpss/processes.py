@@ -242,16 +242,16 @@ class Process:
         denoised, u = self.basis.image(denoised, "denoised"), self.basis.image(u, "u")
         _arrays.same_grid(u, denoised, "denoised")
         denoised, u = torch.broadcast_tensors(denoised, u)  # times go along the axes of both
-        std = self.noise(t)
+        t = _arrays.times(t)
+        std = self._noise(t)
         if (std == 0).any():
-            found = _arrays.shown(_arrays.times(t))
-            raise ValueError(f"t is {found}, where σ = 0; needed: σ > 0, a density")
+            raise ValueError(f"t is {_arrays.shown(t)}, where σ = 0; needed: σ > 0, a density")
         wide = torch.promote_types(u.dtype, torch.float32)  # 1/σ² leaves the range of short types
         known, now = (modes_of(self.basis, x.to(wide)) for x in (denoised, u))
         score = self.basis.pull_back(scale(std**-2, scale(self.signal(t), known) - now)).to(u)
-        if not torch.isfinite(score).all():
+        if not _arrays.finite(score):
             needed = f"times at which the score is within the range of {u.dtype}"
-            raise ValueError(f"t is {_arrays.shown(_arrays.times(t))}; needed: {needed}")
+            raise ValueError(f"t is {_arrays.shown(t)}; needed: {needed}")
         return score
 
     def sde(self, t: Times) -> tuple[torch.Tensor, torch.Tensor]:
