@@ -27,7 +27,7 @@ ENTRY = """[X1]
 title = "Mean"
 page = "01-tiny"
 covers = "5"
-test = "tests/test_tiny.py::test_mean"
+tests = ["tests/test_tiny.py::test_mean"]
 """
 
 
@@ -162,7 +162,7 @@ FAULTS = {
     "no title": (dict(ledger=ENTRY.replace('"Mean"', '" "')), "claims.toml: X1 has no title"),
     "no page": (dict(ledger=ENTRY.replace('page = "01-tiny"\n', "")), "X1 has no page"),
     "covers nothing": (dict(ledger=ENTRY.replace('covers = "5"\n', "")), "X1 has no covers"),
-    "no test": (dict(ledger=ENTRY.replace("test = ", "tset = ")), "X1 has no test"),
+    "no test": (dict(ledger=ENTRY.replace("tests = ", "tset = ")), "X1 has no tests"),
     "no test file": (
         dict(ledger=ENTRY.replace("test_tiny.py", "test_huge.py")),
         "there is no test file 'tests/test_huge.py'",

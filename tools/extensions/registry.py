@@ -49,9 +49,10 @@ class Claims(Registry):
                 if entry.get("counterexample")
                 else ""
             )
+            tests = ", ".join(f"`{test}`" for test in entry["tests"])
             yield (
                 f"- **{key}** {entry['title']}. {{prf:ref}}`claim-{key}`, "
-                f"[proof](#proof-{key}).{lost} *Test:* `{entry['test']}`"
+                f"[proof](#proof-{key}).{lost} *Tests:* {tests}"
             )
 
 
@@ -109,7 +110,9 @@ class Crosswalk(Registry):
                     if claim["page"] == page
                 )
                 yield f"- {link(page)}: {stated}"
-            tests = dict.fromkeys(claim["test"].split("::")[0] for claim in claims.values())
+            tests = dict.fromkeys(
+                name.split("::")[0] for claim in claims.values() for name in claim["tests"]
+            )
             yield f"- *Library:* {', '.join(f'`dpss.{name}`' for name in entry['functions'])}"
             if tests:
                 yield f"- *Tests:* {', '.join(f'`{name}`' for name in tests)}"

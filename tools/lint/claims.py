@@ -116,16 +116,17 @@ def problems(root):
     found = list(of_pages(pages, ledger))
     for claim, entry in ledger.items():
         name = str(entry.get("page", ""))
-        for key in ("title", "page", "covers", "test"):
-            if not str(entry.get(key, "")).strip():
+        for key in ("title", "page", "covers", "tests"):
+            if not entry.get(key) or not str(entry[key]).strip():
                 found.append(Fault(name, FILE, f"{claim} has no {key}"))
         if name in pages:
             found += [on(name, what) for what in of_entry(claim, entry, pages[name])]
         else:
             found.append(Fault(name, FILE, f"{claim}: there is no page {name!r}"))
-        file, _, function = str(entry.get("test", "")).partition("::")
-        if not (file and (root / file).is_file()):
-            found.append(Fault(name, FILE, f"{claim}: there is no test file {file!r}"))
-        elif function not in functions_in(root / file):
-            found.append(Fault(name, FILE, f"{claim}: {file} has no test {function!r}"))
+        for test in entry.get("tests", []):
+            file, _, function = test.partition("::")
+            if not (root / file).is_file():
+                found.append(Fault(name, FILE, f"{claim}: there is no test file {file!r}"))
+            elif function not in functions_in(root / file):
+                found.append(Fault(name, FILE, f"{claim}: {file} has no test {function!r}"))
     return found
