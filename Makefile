@@ -14,7 +14,7 @@ STAMP := $(VENV)/installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 PAGES := $(sort $(wildcard chapters/*.ipynb))
 
-.PHONY: help book test quick lint read lab execute bench mutate upgrade clean
+.PHONY: help book test quick lint read lab execute bench sabotage mutate upgrade clean
 .DEFAULT_GOAL := help
 
 help:
@@ -26,6 +26,7 @@ help:
 	@echo "make lint      the rules for code and pages; one page in seconds: make lint PAGE=12"
 	@echo "make execute   run the notebooks again and normalise them"
 	@echo "make bench     time the library beside its peers (four minutes; installs them)"
+	@echo "make sabotage  break the library as the ledger says; a named test must notice (15 minutes)"
 	@echo "make mutate    break the library line by line and see whether a test notices (hours)"
 	@echo "make upgrade   write requirements.lock anew from requirements.txt"
 	@echo "make clean     remove the site and its cache"
@@ -64,6 +65,9 @@ execute: $(STAMP)
 bench: $(STAMP)
 	$(PIP) install --quiet -c requirements.lock -r benchmarks/requirements.txt
 	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/run.py
+
+sabotage: $(STAMP)
+	@$(BIN)/python tools/sabotage.py
 
 mutate: $(STAMP)
 	@$(BIN)/python tools/mutate.py

@@ -13,14 +13,11 @@ import ast
 import concurrent.futures
 import itertools
 import os
-import pathlib
 import random
-import shutil
-import subprocess
 import sys
-import tempfile
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+from broken import ROOT, outcome
+
 DEFAULT = ["processes", "_coefficients", "priors", "osmosis", "measures"]
 ALSO = {  # module: modules whose tests are to notice as well as its own
     "_coefficients": ["processes", "families"],
@@ -77,40 +74,7 @@ def tests_of(module):
 
 def survives(module, text):
     """Whether the tests of the module pass with `text` in its place."""
-    with tempfile.TemporaryDirectory() as folder:
-        copy = pathlib.Path(folder) / "tree"
-        copy.mkdir()
-        for name in ("dpss", "tests"):
-            shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-        for name in ("data", "pyproject.toml"):
-            (copy / name).symlink_to(ROOT / name)
-        (copy / "dpss" / f"{module}.py").write_text(text)
-        environment = {
-            **os.environ,
-            "PYTHONPATH": str(copy),
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "OMP_NUM_THREADS": "1",
-        }
-        try:
-            done = subprocess.run(
-                [
-                    sys.executable,
-                    "-m",
-                    "pytest",
-                    "-x",
-                    "-q",
-                    "-p",
-                    "no:cacheprovider",
-                    *tests_of(module),
-                ],
-                cwd=copy,
-                env=environment,
-                capture_output=True,
-                timeout=300,
-            )
-        except subprocess.TimeoutExpired:
-            return False
-        return done.returncode == 0
+    return outcome(f"dpss/{module}.py", text, tests_of(module)) == "passed"
 
 
 def main():

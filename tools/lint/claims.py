@@ -104,6 +104,21 @@ def of_entry(claim, entry, page):
         yield f"computes a violation of {claim}, of which {FILE} names no counterexample"
 
 
+def of_sabotage(root, entry):
+    """What is wrong with the changes of the library that the tests of an entry are to notice."""
+    for change in entry.get("sabotage", []):
+        if set(change) != {"what", "file", "old", "new"}:
+            yield f"a sabotage has {sorted(change)}; needed: file, new, old, what"
+            continue
+        source = root / change["file"]
+        if not (change["file"].startswith("dpss/") and source.is_file()):
+            yield f"there is no file {change['file']!r} of the library to sabotage"
+        elif source.read_text(encoding="utf-8").count(change["old"]) != 1:
+            yield f"{change['old']!r} does not occur once in {change['file']}"
+        elif change["old"] == change["new"]:
+            yield f"the sabotage {change['what']!r} changes nothing"
+
+
 def problems(root):
     """What is wrong with the book's claims; nothing when all is well."""
     try:
@@ -123,6 +138,7 @@ def problems(root):
             found += [on(name, what) for what in of_entry(claim, entry, pages[name])]
         else:
             found.append(Fault(name, FILE, f"{claim}: there is no page {name!r}"))
+        found += [Fault(name, FILE, f"{claim}: {what}") for what in of_sabotage(root, entry)]
         for test in entry.get("tests", []):
             file, _, function = test.partition("::")
             if not (root / file).is_file():
