@@ -27,7 +27,8 @@ help:
 	@echo "make execute   run the notebooks again and normalise them"
 	@echo "make bench     time the library beside its peers (four minutes; installs them)"
 	@echo "make sabotage  break the library as the ledger says; a named test must notice (15 minutes)"
-	@echo "make mutate    break the library line by line and see whether a test notices (hours)"
+	@echo "make mutate    break the library line by line and see whether a test notices (hours);"
+	@echo "               make mutate PAGE=12: what a page rests on, and whether its checks notice (minutes)"
 	@echo "make upgrade   write requirements.lock anew from requirements.txt"
 	@echo "make clean     remove the site and its cache"
 	@echo "TORCH_INDEX=<address of torch's CPU wheels> saves gigabytes on Linux (first install only)"
@@ -70,7 +71,7 @@ sabotage: $(STAMP)
 	@$(BIN)/python tools/sabotage.py
 
 mutate: $(STAMP)
-	@$(BIN)/python tools/mutate.py
+	@$(if $(PAGE),PYTHONPATH=tools $(BIN)/python tools/mutate_page.py $(PAGE),$(BIN)/python tools/mutate.py)
 
 upgrade:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is missing."; exit 1; }

@@ -46,11 +46,16 @@ def _letter(command):
         return name
 
 
+def axis(said, logarithmic):
+    """The label of an axis, with its scale."""
+    return f"{said} (log scale)" if said and logarithmic else said
+
+
 def panel(ax, default):
     """Axes in words: what they are over what, and each curve."""
     title, xlabel, ylabel = map(plain, (ax.get_title(), ax.get_xlabel(), ax.get_ylabel()))
-    xlabel = xlabel or plain(ax.figure.get_supxlabel())
-    ylabel = ylabel or plain(ax.figure.get_supylabel())
+    xlabel = axis(xlabel or plain(ax.figure.get_supxlabel()), ax.get_xscale() == "log")
+    ylabel = axis(ylabel or plain(ax.figure.get_supylabel()), ax.get_yscale() == "log")
     parts = [f"{ylabel} over {xlabel}".strip() if xlabel else ylabel]
     parts += ["a picture of {}×{}".format(*image.get_array().shape) for image in ax.images]
     named = [line for line in ax.lines if not line.get_label().startswith("_")]

@@ -212,6 +212,7 @@ def curves(
         _words.course(_words.plain(label), _line(y, label, logy), logy) for label, y in ys.items()
     ]
     title, ylabel, xlabel = map(_words.plain, (title or "", ylabel, xlabel))
+    ylabel, xlabel = _words.axis(ylabel, logy), _words.axis(xlabel, logx)
     heading = f"{title + ': ' if title else ''}{ylabel} over {xlabel} {ends}"
     fig.alt = ". ".join([heading, *courses]) + "."
     return fig

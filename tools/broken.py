@@ -9,7 +9,8 @@ import tempfile
 
 import pytest
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+TOOLS = pathlib.Path(__file__).resolve().parent
+ROOT = TOOLS.parent
 PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "broken"]
 TIMEOUT = 300  # seconds; a change that makes a loop endless counts as noticed
 WHERE = "DPSS_BROKEN_OUTCOME"
@@ -32,7 +33,7 @@ def outcome(file, text, tests):
         log = copy / "outcome"
         environment = {
             **os.environ,
-            "PYTHONPATH": os.pathsep.join([str(copy), str(ROOT / "tools")]),
+            "PYTHONPATH": os.pathsep.join([str(copy), str(TOOLS)]),
             "PYTHONDONTWRITEBYTECODE": "1",
             "OMP_NUM_THREADS": "1",
             WHERE: str(log),

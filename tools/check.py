@@ -24,6 +24,7 @@ PARTS = [  # heading, command, additional environment
     ("and on an emulated older processor", [*NBVAL, *TWO, "--dist", "loadfile"], OLDER),
     ("the library, fast tests", [*QUICK, *COVERAGE], {}),
     ("the library, slow tests", [*PYTEST, *TWO, "tests/library", "-m", "slow"], {}),
+    ("a tenth of the sabotages", [sys.executable, "tools/sabotage.py", "--tenth"], {}),
     ("pages and tools", [*PYTEST, *TWO, "tests/pages", "tests/tools"], {}),
     ("the site, in a browser as well", [*PYTEST, *TWO, "tests/site"], {}),
 ]

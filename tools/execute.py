@@ -13,15 +13,23 @@ import sys
 import time
 
 import nbformat
+import recorder
 from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn
 from nbclient import NotebookClient
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+TOOLS = pathlib.Path(__file__).resolve().parent
+ROOT = TOOLS.parent
 PAGES = sorted((ROOT / "chapters").glob("*.ipynb"))
 CACHE = ROOT / "_build" / ".jupyter_cache"  # where Jupyter Book looks
-INPUTS = ["dpss", "data", "requirements.lock"]  # what the cache does not look at
+INPUTS = [
+    "dpss",
+    "data",
+    "requirements.lock",
+    "tools/recorder.py",
+]  # what the cache does not look at
 TIMEOUT = 300  # seconds for a cell
+RECORD = "import recorder; recorder.start(); del recorder"
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}  # pages share the cores; no result depends on their number
 
 
@@ -47,7 +55,8 @@ def cache():
 
 def result(path):
     """A page as it was executed, pictures and widgets included."""
-    return get_cache(CACHE).merge_match_into_file(str(path))[1]
+    kept = ("kernelspec", "language_info", "widgets", "sizes")
+    return get_cache(CACHE).merge_match_into_file(str(path), nb_meta=kept)[1]
 
 
 async def execute(path, store, slot):
@@ -59,22 +68,30 @@ async def execute(path, store, slot):
         kernel_name="python3",
         record_timing=False,  # times in the cells would make it another notebook for the cache
         extra_arguments=["--log-level=ERROR"],
+        on_notebook_start=lambda notebook: client.kc.execute(RECORD, silent=True),
         on_cell_start=lambda cell, cell_index: places.append(cell_index),
         resources={"metadata": {"path": path.parent}},
     )
     async with slot:
         start = time.perf_counter()
         try:
-            await client.async_execute(env={**os.environ, **ONE_THREAD})
+            await client.async_execute(env=kernels())
         except Exception as error:  # whatever stops a page is that page's failure
             where = f"cell {places[-1]}" if places else "the kernel"
             return f"{path.name}: {where} failed:\n" + "\n".join(plain(str(error))[-15:])
         seconds = time.perf_counter() - start
+    recorder.keep(book)
     data = {"execution_seconds": seconds}
     store.cache_notebook_bundle(
         CacheBundleIn(book, str(path), data=data), check_validity=False, overwrite=True
     )
     print(f"executed {path.name} in {seconds:.0f} s", flush=True)
+
+
+def kernels():
+    """The environment of a kernel: one thread, and tools/ on the path for the recorder."""
+    path = os.pathsep.join(filter(None, [str(TOOLS), os.environ.get("PYTHONPATH")]))
+    return {**os.environ, **ONE_THREAD, "PYTHONPATH": path}
 
 
 def plain(log):

@@ -9,6 +9,7 @@ import sys
 
 import nbformat
 from execute import PAGES, result, run
+from recorder import merged
 
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 NOISE = {"execution", "collapsed", "scrolled", "ExecuteTime", "jupyter", "widgets", "trusted"}
@@ -23,26 +24,12 @@ def kept(mime, text):
     )
 
 
-def merged(outputs):
-    """Neighbouring pieces of one stream as one."""
-    result = []
-    for out in outputs:
-        if (
-            out.output_type == "stream"
-            and result
-            and result[-1].output_type == "stream"
-            and result[-1].name == out.name
-        ):
-            result[-1].text += out.text
-        else:
-            result.append(out)
-    return result
-
-
 def normalised(book):
     """The notebook in the one form that is committed."""
     book = nbformat.from_dict(book)
-    book.metadata = nbformat.from_dict({"kernelspec": KERNEL, "language_info": {"name": "python"}})
+    metadata = {"kernelspec": KERNEL, "language_info": {"name": "python"}}
+    metadata["sizes"] = book.metadata.get("sizes", {})
+    book.metadata = nbformat.from_dict(metadata)
     book.nbformat, book.nbformat_minor, count = 4, 5, 0
     for cell in book.cells:
         cell.source = "\n".join(line.rstrip() for line in cell.source.strip("\n").split("\n"))

@@ -182,6 +182,17 @@ def test_on_a_logarithmic_axis_what_is_seen_counts(y, said):
         assert said in str(found)
 
 
+def test_a_logarithmic_axis_is_called_so():
+    for logx, logy, said in [
+        (True, False, "y over x (log scale)"),
+        (False, True, "y (log scale) "),
+    ]:
+        scales = {"xscale": "log" if logx else "linear", "yscale": "log" if logy else "linear"}
+        assert said in drawn((X, X, {"label": "a"}), xlabel="x", ylabel="y", **scales)
+        assert said in str(figures.curves(X, {"a": X}, "x", "y", logx=logx, logy=logy))
+    assert "scale" not in str(figures.curves(X, {"a": X}, "x", "y"))
+
+
 def test_on_a_linear_axis_rounding_errors_are_none():
     said = drawn((X, np.exp(-40 * X), {"label": "curve"}))
     assert "from 0.67 to 0, falling throughout" in said

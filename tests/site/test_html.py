@@ -35,6 +35,16 @@ def test_internal_links():
     assert len(links) > 1000 and not broken
 
 
+EMPTY = re.compile(r"panel \d+: *(?:;|$)|(?:^|[:;] )over |, *;|: *;|\([-.: ]*\):|: *$")
+
+
+def test_alt_texts_say_something_of_each_part():
+    """Those of the frames of sliders too, which the committed pages do not hold."""
+    for path in sorted((SITE / "chapters").glob("*.html")):
+        for alt in set(re.findall(r'alt=\\?"(.*?)\\?"', path.read_text(encoding="utf-8"))):
+            assert not EMPTY.search(alt), (path.name, alt)
+
+
 def test_no_page_is_heavy():
     assert [p.name for p in SITE.rglob("*.html") if p.stat().st_size > 4e6] == []
 

@@ -28,6 +28,9 @@ title = "Mean"
 page = "01-tiny"
 covers = "5"
 tests = ["tests/test_tiny.py::test_mean"]
+sabotage = [
+    { what = "half", file = "dpss/tiny.py", old = "1 / n", new = "2 / n" },
+]
 """
 
 
@@ -61,6 +64,8 @@ def book(
     }
     (root / "chapters").mkdir()
     (root / "tests").mkdir()
+    (root / "dpss").mkdir()
+    (root / "dpss" / "tiny.py").write_text("mean = 1 / n * total\nboth = total\n", "utf-8")
     (root / "chapters" / "01-tiny.ipynb").write_text(json.dumps(page), encoding="utf-8")
     if ledger is not None:
         (root / "chapters" / "claims.toml").write_text(ledger, encoding="utf-8")
@@ -163,6 +168,27 @@ FAULTS = {
     "no page": (dict(ledger=ENTRY.replace('page = "01-tiny"\n', "")), "X1 has no page"),
     "covers nothing": (dict(ledger=ENTRY.replace('covers = "5"\n', "")), "X1 has no covers"),
     "no test": (dict(ledger=ENTRY.replace("tests = ", "tset = ")), "X1 has no tests"),
+    "no sabotage": (dict(ledger=ENTRY.partition("sabotage")[0]), "X1 has no sabotage"),
+    "sabotage without words": (
+        dict(ledger=ENTRY.replace('what = "half", ', "")),
+        "a sabotage has ['file', 'new', 'old']",
+    ),
+    "sabotage of a test": (
+        dict(ledger=ENTRY.replace("dpss/tiny.py", "tests/test_tiny.py")),
+        "there is no file 'tests/test_tiny.py' of the library",
+    ),
+    "sabotage of what is not there": (
+        dict(ledger=ENTRY.replace("1 / n", "1 / m")),
+        "'1 / m' does not occur once in dpss/tiny.py",
+    ),
+    "sabotage of what is there twice": (
+        dict(ledger=ENTRY.replace("1 / n", "total")),
+        "'total' does not occur once in dpss/tiny.py",
+    ),
+    "sabotage that changes nothing": (
+        dict(ledger=ENTRY.replace("2 / n", "1 / n")),
+        "the sabotage 'half' changes nothing",
+    ),
     "no test file": (
         dict(ledger=ENTRY.replace("test_tiny.py", "test_huge.py")),
         "there is no test file 'tests/test_huge.py'",

@@ -16,6 +16,10 @@ def exercise(n, kind, code=""):
     return [("markdown", text)] + ([("code", code)] if code else [])
 
 
+def stated(*claims):
+    return "\n".join(f"\n:::{{prf:theorem}} {c} · T\n:label: claim-{c}\n:::" for c in claims)
+
+
 def page():
     aims = "\n".join(f"{n}. Learn ({{ref}}`exercise {n} <ex-09-{n}>`)." for n in (1, 2, 3))
     cells = [
@@ -73,6 +77,14 @@ def test_a_complete_page_has_no_problems(tmp_path):
         ("{cite}`peter2024`", "Theorem 2 of {cite}`peter2024`", "numbering of the paper"),
         ("{cite}`peter2024`", "{cite:t}`peter2024`, Section 4", "numbering of the paper"),
         ("figures.explore(", "\n" * 20 + "figures.explore(", "lines; needed"),
+        ("t=[0.0])", "t=[0.0])" + " " * 60 + "# all", "columns; needed: 80"),
+        ("Guess.", "Guess. " * 8000, "words; needed: at most 8000"),
+        ("Guess.", "\n:::{prf:definition} D\n:label: def-a\n:::", "needed: def-09-…"),
+        ("Guess.", "\n:::{prf:definition} D\n\nText.\n:::", "has no label"),
+        ("Guess.", "\n:::{prf:lemma} L\n:label: lemma-1\n:::", "is not in the ledger"),
+        ("Guess.", stated("A2", "A1"), "states A1 after A2"),
+        ("Guess.", stated("A1b", "A1a"), "states A1a after A1b"),
+        ("Guess.", stated(*(f"A{n}" for n in range(11))), "has 11 statements"),
     ],
 )
 def test_each_fault_is_seen(old, new, expected, tmp_path):

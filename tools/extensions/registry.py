@@ -50,9 +50,11 @@ class Claims(Registry):
                 else ""
             )
             tests = ", ".join(f"`{test}`" for test in entry["tests"])
+            broken = "; ".join(change["what"] for change in entry["sabotage"])
             yield (
                 f"- **{key}** {entry['title']}. {{prf:ref}}`claim-{key}`, "
-                f"[proof](#proof-{key}).{lost} *Tests:* {tests}"
+                f"[proof](#proof-{key}).{lost} *Tests:* {tests}. "
+                f"*They fail with:* {broken}."
             )
 
 

@@ -131,7 +131,7 @@ def problems(root):
     found = list(of_pages(pages, ledger))
     for claim, entry in ledger.items():
         name = str(entry.get("page", ""))
-        for key in ("title", "page", "covers", "tests"):
+        for key in ("title", "page", "covers", "tests", "sabotage"):
             if not entry.get(key) or not str(entry[key]).strip():
                 found.append(Fault(name, FILE, f"{claim} has no {key}"))
         if name in pages:

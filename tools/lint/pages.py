@@ -18,6 +18,10 @@ EXERCISE = re.compile(
     r"^(:{3,})\{exercise\} ([^\n]+)\n:label: (ex-\S+)\n(.*?)^\1$", re.MULTILINE | re.DOTALL
 )
 LONGEST = 15  # lines of a code cell; a function and what it is tried on
+WIDEST = 80  # columns of code: what the text column holds
+WORDS = 8000  # of text on a page; one sitting
+STATEMENTS = 10
+LABELLED = re.compile(r"^:{3,}\{prf:(?!proof)(\w+)\}.*\n(?:[ \t]*:.*\n)*", re.MULTILINE)
 PAPER = r"\{cite\S*\}`peter"
 PLACE = (
     r"(?:Sections?|Theorems?|Propositions?|Definitions?|Tables?|Fig(?:ures?|s?\.)|Eqs?\.) *\(?\d"
@@ -48,6 +52,13 @@ def of_page(name, page):
         lines = source.count("\n") + 1
         if lines > LONGEST:
             yield f"the cell {source[:30]!r} has {lines} lines; needed: at most {LONGEST}"
+        for line in source.splitlines():
+            if len(line) > WIDEST:
+                yield f"the line {line.strip()[:30]!r} has {len(line)} columns; needed: {WIDEST}"
+    yield from of_statements(name, said)
+    words = len(prose(said).split())
+    if words > WORDS:
+        yield f"has {words} words; needed: at most {WORDS}"
     if re.search(r"Reading takes|runs? in about \d", said):
         yield "states a time that the build measures"
     for fence in re.findall(r"^`{3,}\{.*", said, re.MULTILINE):
@@ -56,12 +67,39 @@ def of_page(name, page):
         yield f"quotes the numbering of the paper: {place[0]!r}"
 
 
+def prose(said):
+    """The words that are read: without the fences, options and labels of directives."""
+    return re.sub(r"^(:{3,}.*|:\w+:.*|\([\w-]+\)=)$", "", said, flags=re.MULTILINE)
+
+
+def of_statements(name, said):
+    """What is wrong with the labels of definitions and theorems, and with their order."""
+    claims = []
+    for place in LABELLED.finditer(said):
+        label = re.search(r":label:[ \t]*(\S+)", place[0])
+        if not label:
+            yield f"{place[0].splitlines()[0]!r} has no label"
+        elif place[1] == "definition":
+            if not label[1].startswith(f"def-{name[:2]}-"):
+                yield f"a definition is labelled {label[1]}; needed: def-{name[:2]}-…"
+        elif not label[1].startswith("claim-"):
+            yield f"the {place[1]} {label[1]} is not in the ledger; needed: a label claim-…"
+        else:
+            claims.append(label[1].removeprefix("claim-"))
+    if len(claims) > STATEMENTS:
+        yield f"has {len(claims)} statements; needed: at most {STATEMENTS}"
+    parts = [re.fullmatch(r"([A-Z]+)(\d+)(\w*)", claim) for claim in claims]
+    for before, after in zip(parts, parts[1:]):
+        if before[1] == after[1] and (int(before[2]), before[3]) > (int(after[2]), after[3]):
+            yield f"states {after[0]} after {before[0]}"
+
+
 def of_objectives(said, labels):
     """What is wrong with the objectives of a page whose exercises have these labels."""
     box = re.search(r"What you will learn.*?\n:{3,}\n", said, re.DOTALL)
     aims = re.findall(r"^\d+\. .*$", box[0], re.MULTILINE) if box else []
-    if not 3 <= len(aims) <= 6:
-        yield f"has {len(aims)} objectives; needed: 3 to 6"
+    if not 3 <= len(aims) <= 5:
+        yield f"has {len(aims)} objectives; needed: 3 to 5"
     for aim in aims:
         named = set(re.findall(r"<?(ex-\d\d-\d+)>?`", aim))
         if not named or not named <= labels:
