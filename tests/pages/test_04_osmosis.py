@@ -73,6 +73,21 @@ def columns(shape, drift, t, **options):
     return evolve(np.eye(size).reshape(size, *shape), drift, t, **options).reshape(size, size).T
 
 
+def test_the_three_kinds_of_steps_are_stochastic_and_those_of_dense_matrices():
+    dy, dx = random_drift((4, 5), 7)
+    d, A, unit = Drift(dy, dx), osmosis(dy, dx), np.eye(20)
+    limit = step_limit(d)
+    for found, known in (
+        (columns((4, 5), d, limit, scheme="explicit", steps=1), unit + limit * A),
+        (columns((4, 5), d, 20.0, scheme="implicit", steps=1), np.linalg.inv(unit - 20 * A)),
+        (columns((4, 5), d, 2.0), scipy.linalg.expm(2 * A)),
+    ):
+        assert found.min() >= -ROUNDING
+        np.testing.assert_allclose(found.sum(axis=0), 1, atol=1e-11)
+        np.testing.assert_allclose(found, known, atol=EXACT)
+    assert columns((4, 5), d, 2.0).min() > 0
+
+
 @given(grids, seeds)
 def test_explicit_step_is_column_stochastic_exactly_up_to_the_step_limit(shape, seed):
     dy, dx = random_drift(shape, seed)
@@ -180,6 +195,15 @@ def test_evolution_converges_to_the_steady_state():
 # --- O4 -------------------------------------------------------------------------------------------
 
 
+def test_detailed_balance_of_one_picture():
+    v = positive((4, 5), 5, contrast=1e6)
+    flow = dense(canonical_drift(v)) * v.ravel()
+    np.testing.assert_allclose(flow, flow.T, atol=ROUNDING)
+    for i, j, _, _ in edges(4, 5):
+        m = 2 * v.ravel()[i] * v.ravel()[j] / (v.ravel()[i] + v.ravel()[j])
+        assert math.isclose(flow[i, j], m, rel_tol=1e-9)
+
+
 @given(grids, seeds, contrasts)
 def test_detailed_balance_and_the_spectrum_in_minus_8_to_0(shape, seed, contrast):
     v = positive(shape, seed, contrast)
@@ -243,6 +267,13 @@ def test_lyapunov_sum_of_w_phi_of_u_over_w_never_increases(name, compatible, sch
 # --- O6 -------------------------------------------------------------------------------------------
 
 
+def test_a_photograph_sized_constant_guidance_gives_homogeneous_diffusion():
+    u = image((24, 30), 2)
+    moved = evolve(u, canonical_drift(np.full((24, 30), 0.3)), 5.0)
+    np.testing.assert_allclose(moved, homogeneous(u, 5.0), atol=EXACT)
+    assert np.abs(moved - u).max() > 0.5
+
+
 @given(grids, seeds, times)
 def test_constant_guidance_gives_homogeneous_diffusion(shape, seed, t):
     u, d = image(shape, seed), canonical_drift(np.full(shape, 0.3))
@@ -251,6 +282,13 @@ def test_constant_guidance_gives_homogeneous_diffusion(shape, seed, t):
 
 
 # --- O7 -------------------------------------------------------------------------------------------
+
+
+def test_factors_of_one_image_and_one_guidance():
+    u, v = positive((4, 5)), positive((4, 5), 1)
+    plain, bright = canonical_drift(v), canonical_drift(0.01 * v)
+    np.testing.assert_allclose(evolve(3 * u, bright, 1.0), 3 * evolve(u, plain, 1.0), rtol=1e-9)
+    np.testing.assert_allclose(steady_state(3 * u, bright), 3 * steady_state(u, plain), rtol=1e-11)
 
 
 @given(grids, seeds, times, st.floats(0.01, 100), st.floats(0.01, 100))
