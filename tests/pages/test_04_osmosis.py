@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+import scipy.linalg
 from hypothesis import given
 from hypothesis import strategies as st
 from reference import (
@@ -46,7 +47,45 @@ def test_columns_of_the_operator_sum_to_zero(shape, seed):
     )
 
 
+@given(grids, seeds, st.sampled_from(["exact", "implicit", "explicit"]))
+def test_every_scheme_and_the_steady_state_keep_the_mean(shape, seed, scheme):
+    u, d = image(shape, seed), Drift(*random_drift(shape, seed))
+    t = 0.7 * step_limit(d)
+    moved = evolve(u, d, t, scheme=scheme, steps=None if scheme == "exact" else 3)
+    assert np.abs(moved - u).max() > 1e-6  # something moves
+    np.testing.assert_allclose(moved.mean(), u.mean(), atol=ROUNDING)
+    rest = steady_state(u, Drift(*random_drift(shape, seed, largest=1.5)))
+    np.testing.assert_allclose(rest.mean(), u.mean(), atol=1e-10)
+
+
+def test_the_transposed_operator_does_not_keep_the_mean():
+    v, u = positive((4, 5)), image((4, 5))
+    wrong = scipy.linalg.expm(dense(canonical_drift(v)).T) @ u.ravel()
+    assert abs(wrong.mean() - u.mean()) > 0.01
+
+
 # --- O2 -------------------------------------------------------------------------------------------
+
+
+def columns(shape, drift, t, **options):
+    """The matrix by which one evolution multiplies an image."""
+    size = shape[0] * shape[1]
+    return evolve(np.eye(size).reshape(size, *shape), drift, t, **options).reshape(size, size).T
+
+
+def test_the_three_kinds_of_steps_are_stochastic_and_those_of_dense_matrices():
+    dy, dx = random_drift((4, 5), 7)
+    d, A, unit = Drift(dy, dx), osmosis(dy, dx), np.eye(20)
+    limit = step_limit(d)
+    for found, known in (
+        (columns((4, 5), d, limit, scheme="explicit", steps=1), unit + limit * A),
+        (columns((4, 5), d, 20.0, scheme="implicit", steps=1), np.linalg.inv(unit - 20 * A)),
+        (columns((4, 5), d, 2.0), scipy.linalg.expm(2 * A)),
+    ):
+        assert found.min() >= -ROUNDING
+        np.testing.assert_allclose(found.sum(axis=0), 1, atol=1e-11)
+        np.testing.assert_allclose(found, known, atol=EXACT)
+    assert columns((4, 5), d, 2.0).min() > 0
 
 
 @given(grids, seeds)
@@ -54,7 +93,8 @@ def test_explicit_step_is_column_stochastic_exactly_up_to_the_step_limit(shape, 
     dy, dx = random_drift(shape, seed)
     matrix, d = osmosis(dy, dx), Drift(dy, dx)
     assert math.isclose(step_limit(d), 1 / np.abs(np.diag(matrix)).max(), rel_tol=1e-12)
-    step = np.eye(len(matrix)) + step_limit(d) * matrix
+    step = columns(shape, d, step_limit(d), scheme="explicit", steps=1)
+    np.testing.assert_allclose(step, np.eye(len(matrix)) + step_limit(d) * matrix, atol=ROUNDING)
     assert step.min() >= -ROUNDING
     np.testing.assert_allclose(step.sum(axis=0), 1, atol=ROUNDING)
     np.testing.assert_allclose(
@@ -81,20 +121,36 @@ def test_at_the_bound_itself_a_constant_guidance_swaps_two_pixels_for_ever():
 
 
 @given(grids, seeds, st.sampled_from([10.0, 1e3, 1e8]))
-def test_one_eighth_is_a_safe_step_for_every_guidance(shape, seed, contrast):
-    limit = step_limit(canonical_drift(positive(shape, seed, contrast)))
-    assert limit >= (1 / 8 if min(shape) > 1 else 1 / 4)
+def test_one_eighth_is_a_safe_step_for_every_drift(shape, seed, contrast):
+    for d in (canonical_drift(positive(shape, seed, contrast)), Drift(*random_drift(shape, seed))):
+        assert step_limit(d) >= (1 / 8 if min(shape) > 1 else 1 / 4)
+
+
+def test_one_eighth_cannot_be_improved():
+    v = np.ones((3, 3))
+    v[1, 1] = 1e-6  # four bright neighbours draw from it with almost 2 each
+    assert step_limit(canonical_drift(v)) < 0.12501
 
 
 @given(grids, seeds, st.sampled_from([0.1, 1.0, 50.0]))
 def test_implicit_step_is_stochastic_for_every_step_size(shape, seed, tau):
-    size = shape[0] * shape[1]
-    unit = np.eye(size).reshape(size, *shape)
-    columns = evolve(
-        unit, Drift(*random_drift(shape, seed)), tau, scheme="implicit", steps=1
-    ).reshape(size, size)
-    assert columns.min() >= -ROUNDING
-    np.testing.assert_allclose(columns.sum(axis=1), 1, atol=1e-11)
+    dy, dx = random_drift(shape, seed)
+    step = columns(shape, Drift(dy, dx), tau, scheme="implicit", steps=1)
+    assert step.min() >= -ROUNDING
+    np.testing.assert_allclose(step.sum(axis=0), 1, atol=1e-11)
+    inverse = step @ (np.eye(len(step)) - tau * osmosis(dy, dx))
+    np.testing.assert_allclose(inverse, np.eye(len(step)), atol=1e-9)
+
+
+@given(grids, seeds, st.sampled_from([0.1, 1.0, 8.0]))
+def test_the_exponential_is_stochastic_with_positive_entries(shape, seed, t):
+    dy, dx = random_drift(shape, seed)
+    P = columns(shape, Drift(dy, dx), t)
+    np.testing.assert_allclose(P, scipy.linalg.expm(t * osmosis(dy, dx)), atol=EXACT)
+    assert P.min() >= 0
+    np.testing.assert_allclose(P.sum(axis=0), 1, atol=EXACT)
+    if t == 8.0:  # before, far entries are below rounding
+        assert P.min() > 0
 
 
 @given(grids, seeds, times)
@@ -129,9 +185,23 @@ def test_compatible_steady_state_is_the_guidance_with_the_mean_of_the_image(shap
 def test_evolution_converges_to_the_steady_state():
     u, d = positive((4, 5)), Drift(*random_drift((4, 5), largest=1.0))
     np.testing.assert_allclose(evolve(u, d, 500.0), steady_state(u, d), atol=EXACT * 10)
+    v = positive((4, 5), 1)
+    np.testing.assert_allclose(
+        evolve(u, canonical_drift(v), 500.0), u.mean() / v.mean() * v, atol=EXACT * 10
+    )
+    assert np.abs(evolve(u, d, 0.5) - steady_state(u, d)).max() > 1e-3  # it takes its time
 
 
 # --- O4 -------------------------------------------------------------------------------------------
+
+
+def test_detailed_balance_of_one_picture():
+    v = positive((4, 5), 5, contrast=1e6)
+    flow = dense(canonical_drift(v)) * v.ravel()
+    np.testing.assert_allclose(flow, flow.T, atol=ROUNDING)
+    for i, j, _, _ in edges(4, 5):
+        m = 2 * v.ravel()[i] * v.ravel()[j] / (v.ravel()[i] + v.ravel()[j])
+        assert math.isclose(flow[i, j], m, rel_tol=1e-9)
 
 
 @given(grids, seeds, contrasts)
@@ -197,6 +267,13 @@ def test_lyapunov_sum_of_w_phi_of_u_over_w_never_increases(name, compatible, sch
 # --- O6 -------------------------------------------------------------------------------------------
 
 
+def test_a_photograph_sized_constant_guidance_gives_homogeneous_diffusion():
+    u = image((24, 30), 2)
+    moved = evolve(u, canonical_drift(np.full((24, 30), 0.3)), 5.0)
+    np.testing.assert_allclose(moved, homogeneous(u, 5.0), atol=EXACT)
+    assert np.abs(moved - u).max() > 0.5
+
+
 @given(grids, seeds, times)
 def test_constant_guidance_gives_homogeneous_diffusion(shape, seed, t):
     u, d = image(shape, seed), canonical_drift(np.full(shape, 0.3))
@@ -205,6 +282,13 @@ def test_constant_guidance_gives_homogeneous_diffusion(shape, seed, t):
 
 
 # --- O7 -------------------------------------------------------------------------------------------
+
+
+def test_factors_of_one_image_and_one_guidance():
+    u, v = positive((4, 5)), positive((4, 5), 1)
+    plain, bright = canonical_drift(v), canonical_drift(0.01 * v)
+    np.testing.assert_allclose(evolve(3 * u, bright, 1.0), 3 * evolve(u, plain, 1.0), rtol=1e-9)
+    np.testing.assert_allclose(steady_state(3 * u, bright), 3 * steady_state(u, plain), rtol=1e-11)
 
 
 @given(grids, seeds, times, st.floats(0.01, 100), st.floats(0.01, 100))
@@ -250,13 +334,30 @@ def imbalance(matrix):
 
 @given(grids, seeds)
 def test_a_drift_is_compatible_exactly_if_artanh_sums_vanish_round_every_cell(shape, seed):
-    v = positive(shape, seed)
-    assert np.abs(cycle(*drift(v))).max(initial=0) < 1e-10
+    d = canonical_drift(positive(shape, seed))
+    assert np.abs(cycle(d.dy, d.dx)).max(initial=0) < 1e-10
     dy, dx = random_drift(shape, seed)
     if min(shape) > 1:
-        assert np.abs(cycle(dy, dx)).max() > 1e-6 and imbalance(osmosis(dy, dx)) > 1e-9
+        assert np.abs(cycle(dy, dx)).max() > 1e-6 and imbalance(dense(Drift(dy, dx))) > 1e-9
     else:
-        assert imbalance(osmosis(dy, dx)) < 1e-9  # on a line every drift is compatible
+        assert imbalance(dense(Drift(dy, dx))) < 1e-9  # on a line every drift is compatible
+
+
+@given(grids, seeds)
+def test_the_guidance_is_rebuilt_from_a_compatible_drift(shape, seed):
+    """Sums of 2 artanh(d/2) along the top row and down the columns; also for detailed balance."""
+    v = positive(shape, seed)
+    d = canonical_drift(v)
+    top = np.append(0.0, np.cumsum(2 * np.arctanh(d.dx[0] / 2)))
+    log_w = np.cumsum(np.vstack([top, 2 * np.arctanh(d.dy / 2)]), axis=0)
+    w = np.exp(log_w) * v[0, 0]
+    np.testing.assert_allclose(w, v, rtol=1e-9)
+    matrix = dense(Drift(d.dy, d.dx))  # without the potential
+    flow = matrix * w.ravel()
+    np.testing.assert_allclose(flow, flow.T, atol=1e-11)
+    np.testing.assert_allclose(
+        steady_state(np.ones(shape), Drift(d.dy, d.dx)), v / v.mean(), rtol=1e-7
+    )
 
 
 def test_vanishing_discrete_curl_is_not_compatibility():
@@ -317,17 +418,18 @@ def test_dissipation_of_the_relative_entropy_is_a_sum_over_edges():
 
 def gap(v):
     root = np.sqrt(v.ravel())
-    return np.sort(np.linalg.eigvalsh(-osmosis(*drift(v)) * root[None, :] / root[:, None]))
+    return np.sort(np.linalg.eigvalsh(-dense(canonical_drift(v)) * root[None, :] / root[:, None]))
 
 
 @given(grids, seeds)
 def test_spectral_gap_lies_between_the_holley_stroock_bounds(shape, seed):
-    v = positive(shape, seed, contrast=10.0)
-    values, flat = gap(v), np.sort(eigenvalues(*shape).ravel())
-    contrast = v.max() / v.min()
-    assert (values[1:] >= flat[1:] / contrast - ROUNDING).all() and (
-        values[1:] <= flat[1:] * contrast + ROUNDING
-    ).all()
+    flat = np.sort(eigenvalues(*shape).ravel())
+    for most in (1.01, 10.0):  # with a contrast near 1 the bounds leave no room
+        v = positive(shape, seed, contrast=most)
+        values, contrast = gap(v), v.max() / v.min()
+        assert (values[1:] >= flat[1:] / contrast - ROUNDING).all() and (
+            values[1:] <= flat[1:] * contrast + ROUNDING
+        ).all()
 
 
 @given(grids, seeds, st.floats(0, 5))
@@ -343,6 +445,31 @@ def test_chi_square_mixes_at_twice_the_spectral_gap(shape, seed, t):
     if t > 0:
         one_step = evolve(u, d, t, scheme="implicit", steps=1)
         assert chi2(one_step) <= (1 + t * rate) ** -2 * chi2(u) + 1e-7
+
+
+def test_chi_square_of_the_slowest_mode_falls_at_the_rate_itself():
+    v = positive((4, 5), 3, contrast=10.0)
+    root, w = np.sqrt(v), v / v.sum()
+    S = dense(canonical_drift(v)) * root.ravel() / root.ravel()[:, None]
+    rates, modes = np.linalg.eigh(-S)
+    u = w + 0.01 * root * modes[:, 1].reshape(v.shape)
+    chi2 = lambda a: float(measures.lyapunov(a, w, lambda r: (r - 1) ** 2))
+    later = evolve(u, canonical_drift(v), 2.0)
+    assert math.isclose(chi2(later), math.exp(-4 * rates[1]) * chi2(u), rel_tol=1e-6)
+
+
+@given(grids, seeds, st.floats(0, 3))
+def test_relative_entropy_is_at_most_the_logarithm_of_one_plus_chi_square(shape, seed, t):
+    v, u = positive(shape, seed), positive(shape, seed + 1)
+    w, u = v / v.sum(), u / u.sum()
+    u = evolve(u, canonical_drift(v), t)
+    chi2 = float(measures.lyapunov(u, w, lambda r: (r - 1) ** 2))
+    assert float(measures.lyapunov(u, w, lambda r: r * np.log(r))) <= math.log1p(chi2) + EXACT
+    pixel = np.full(shape, 1e-12)
+    pixel[0, -1] = 1.0  # all mass on one pixel: both sides are −log w
+    chi2 = float(measures.lyapunov(pixel, w, lambda r: (r - 1) ** 2))
+    kl = float(measures.lyapunov(pixel, w, lambda r: r * np.log(r)))
+    assert math.isclose(kl, math.log1p(chi2), abs_tol=1e-7)
 
 
 def test_relative_entropy_need_not_mix_at_twice_the_spectral_gap():

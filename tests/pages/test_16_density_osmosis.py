@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import scipy.integrate
 import scipy.linalg
+import scipy.special
 import torch
 from reference import osmosis as dense
 from reference import positive, random_drift
@@ -200,6 +201,68 @@ def test_reversibility_and_the_spectrum_of_gaussian_derivatives():
         assert np.abs(A @ mode + k * mode).max() < 5e-3 * max(k, 1)
 
 
+def modes_of_the_normal_density(x, count):
+    """(−1)^k He_k π, k = 0, …, count − 1."""
+    return [
+        (-1) ** k * np.polynomial.hermite_e.hermeval(x, np.eye(count)[k]) * norm.pdf(x)
+        for k in range(count)
+    ]
+
+
+def transition(u, x, t):
+    """K_t(u|x) of VP on two grids."""
+    vp = dpss.vp()
+    return norm.pdf(u[:, None], vp.signal(t).item() * x, vp.noise(t).item())
+
+
+@pytest.mark.parametrize("t", [0.1, 0.4])
+def test_the_transition_of_vp_is_reversible_and_multiplies_the_mode_k_by_alpha_to_the_k(t):
+    x, h = grid(961, 12.0)
+    K, alpha = transition(x, x, t), math.exp(-vp_clock(t))
+    np.testing.assert_allclose(K * norm.pdf(x), (K * norm.pdf(x)).T, atol=1e-12)
+    for k, mode in enumerate(modes_of_the_normal_density(x, 6)):
+        np.testing.assert_allclose(K @ mode * h, alpha**k * mode, atol=1e-10)
+
+
+def test_chi_square_falls_like_alpha_squared_and_the_first_mode_attains_it():
+    x, h = grid(961, 12.0)
+    pi, t = norm.pdf(x), 0.3
+    K, alpha = transition(x, x, t), math.exp(-vp_clock(t))
+    chi2 = lambda p: np.sum((p - pi) ** 2 / pi) * h
+    for p in (norm.pdf(x, 0.4, 0.9), norm.pdf(x, -1.0, 0.5)):
+        assert chi2(K @ p * h) <= alpha**2 * chi2(p) * (1 + 1e-9)
+    tilted = pi + 0.01 * modes_of_the_normal_density(x, 2)[1]
+    assert math.isclose(chi2(K @ tilted * h), alpha**2 * chi2(tilted), rel_tol=1e-9)
+
+
+def test_the_modes_are_orthogonal_and_complete():
+    """Σ a_k π^(k), a_k = ∫q π^(k)/π / k!, converges to q in L²(1/π)."""
+    x, h = grid(961, 12.0)
+    modes, pi = modes_of_the_normal_density(x, 40), norm.pdf(x)
+    gram = np.array([[np.sum(a * b / pi) * h for b in modes[:6]] for a in modes[:6]])
+    np.testing.assert_allclose(gram, np.diag([math.factorial(k) for k in range(6)]), atol=1e-8)
+    q, left = norm.pdf(x, 0.5, 0.8), []
+    rest = q.copy()
+    for k, mode in enumerate(modes):
+        rest -= np.sum(q * mode / pi) * h / math.factorial(k) * mode
+        left.append(np.sum(rest**2 / pi) * h)
+    assert (np.diff(left) < 1e-12).all() and left[-1] < 1e-6 < 0.01 < left[0]
+
+
+def test_a_heavy_tailed_density_approaches_the_normal_one_more_slowly():
+    """q = 1F1(3/4; 1/2; −x²/2), eigenvalue −1/2: K q = √α q, and π − q/5 is a density."""
+    x, h = grid(16001, 160.0)
+    seen = np.linspace(-5, 5, 41)
+    slow = lambda y: scipy.special.hyp1f1(0.75, 0.5, -(y**2) / 2)
+    t = 0.3
+    found = transition(seen, x, t) @ slow(x) * h
+    np.testing.assert_allclose(found, math.exp(-0.5 * vp_clock(t)) * slow(seen), atol=1e-9)
+    assert (norm.pdf(x) - 0.2 * slow(x)).min() > 0
+    np.testing.assert_allclose(
+        slow(x)[-1] * x[-1] ** 1.5, slow(x)[-4000] * x[-4000] ** 1.5, rtol=1e-3
+    )
+
+
 # --- N5 -------------------------------------------------------------------------------------------
 
 
@@ -309,6 +372,21 @@ def test_every_noise_factor_has_its_guidance_and_the_density_returns(eta):
         2 * log_vp(u, tau) + u**2 / 2
     )  # the guidance of eta 1 with another time factor
     assert back_error(eta, guidance=other) > 0.03
+
+
+def test_without_noise_the_family_is_transport():
+    """The rate of another density tends to −div(q ∇log p/π) as η → 0, with an error of η²."""
+    u, h = grid(1201)
+    q, ratio = norm.pdf(u, 1.2, 0.6), log_vp(u, 0.2) - norm.logpdf(u)
+    velocity = np.gradient(ratio, h)
+    transport = -np.gradient(q * velocity, h)
+    apart = []
+    for eta in (0.8, 0.4):
+        log_v = log_vp(u, 0.2) + ratio / eta**2
+        wind = osmosis.canonical_drift(log_guidance=log_v[None])
+        rate = eta**2 * (osmosis.operator(wind, spacing=h) @ q)
+        apart.append(np.abs(rate - transport).max())
+    assert abs(math.log2(apart[0] / apart[1]) - 2) < 0.05 and apart[1] > 0.01
 
 
 def test_a_small_noise_factor_needs_a_fine_grid():

@@ -35,6 +35,15 @@ def test_internal_links():
     assert len(links) > 1000 and not broken
 
 
+def test_a_folded_box_has_a_title_for_its_button_and_an_id_of_its_own():
+    for path in (SITE / "chapters").glob("*.html"):
+        soup = BeautifulSoup(path.read_text("utf-8"), "html.parser")
+        boxes = soup.select("div.admonition.dropdown")
+        untitled = [box for box in boxes if not box.find("p", "admonition-title", recursive=False)]
+        ids = [box["id"] for box in boxes if box.get("id")]
+        assert not untitled and len(ids) == len(set(ids)), path.name
+
+
 EMPTY = re.compile(r"panel \d+: *(?:;|$)|(?:^|[:;] )over |, *;|: *;|\([-.: ]*\):|: *$")
 
 
