@@ -1,62 +1,69 @@
-"""Run tests on a copy of the library that has been changed in one place; also a pytest plugin."""
+"""Run tests on copies of the library, each changed in one place."""
 
+import contextlib
+import multiprocessing
 import os
 import pathlib
 import shutil
-import subprocess
+import signal
 import sys
 import tempfile
 
+os.environ["OMP_NUM_THREADS"] = "1"
+import hypothesis  # noqa: F401  what the tests need is imported once, and inherited by every fork
 import pytest
+import torch  # noqa: F401
 
-TOOLS = pathlib.Path(__file__).resolve().parent
-ROOT = TOOLS.parent
-PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "broken"]
-TIMEOUT = 300  # seconds; a change that makes a loop endless counts as noticed
-WHERE = "DPSS_BROKEN_OUTCOME"
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+QUIETLY = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:cov"]
+LIMIT = 300  # seconds; a change that makes a loop endless ends in a TimeoutError
 
 
-def outcome(file, text, tests):
-    """How `tests` end with `text` in the place of `file`: "passed", "assertion", a crash's name.
+class Outcome:
+    """A pytest plugin: what ended the tests; the first failed assertion is enough."""
 
-    They run until the first failed assertion; an exception of another kind counts as a crash only
-    if no assertion fails.
-    """
+    def __init__(self):
+        self.kinds = []
+
+    def pytest_runtest_makereport(self, item, call):
+        if call.excinfo:
+            failed = call.excinfo.errisinstance((AssertionError, pytest.fail.Exception))
+            self.kinds.append("assertion" if failed else call.excinfo.typename)
+            if failed:
+                item.session.shouldstop = "an assertion failed"
+
+
+def outcome(task):
+    """How `tests` end with `text` in place of `file`: "passed", "assertion" or a crash's name."""
+    file, text, tests = task
+    signal.signal(signal.SIGALRM, _late)
+    signal.alarm(LIMIT)
     with tempfile.TemporaryDirectory() as folder:
-        copy = pathlib.Path(folder) / "tree"
-        copy.mkdir()
+        copy = pathlib.Path(folder).resolve()
         for name in ("dpss", "tests"):
             shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
         for name in ("data", "pyproject.toml", "chapters"):
             (copy / name).symlink_to(ROOT / name)
         (copy / file).write_text(text, encoding="utf-8")
-        log = copy / "outcome"
-        environment = {
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join([str(copy), str(TOOLS)]),
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "OMP_NUM_THREADS": "1",
-            WHERE: str(log),
-        }
-        command = [*PYTEST, *tests]
-        try:
-            done = subprocess.run(
-                command, cwd=copy, env=environment, capture_output=True, timeout=TIMEOUT, text=True
-            )
-        except subprocess.TimeoutExpired:
-            return "timeout"
-        kinds = log.read_text(encoding="utf-8").split() if log.exists() else []
-        if "assertion" in kinds:
-            return "assertion"
-        return "passed" if done.returncode == 0 else kinds[0] if kinds else done.stdout[-1000:]
+        os.chdir(copy)
+        sys.path.insert(0, str(copy))
+        sys.dont_write_bytecode = True
+        for name in [name for name in sys.modules if name.partition(".")[0] == "dpss"]:
+            del sys.modules[name]
+        seen = Outcome()
+        with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+            status = pytest.main([*QUIETLY, *tests], plugins=[seen])
+        os.chdir(ROOT)
+    if "assertion" in seen.kinds:
+        return "assertion"
+    return "passed" if status == 0 else seen.kinds[0] if seen.kinds else f"pytest said {status!r}"
 
 
-def pytest_runtest_makereport(item, call):
-    """Write down what ended a test; stop where that is an assertion."""
-    if WHERE not in os.environ or not call.excinfo:
-        return
-    failed = call.excinfo.errisinstance((AssertionError, pytest.fail.Exception))
-    with open(os.environ[WHERE], "a", encoding="utf-8") as file:
-        file.write(("assertion" if failed else call.excinfo.typename) + "\n")
-    if failed:
-        item.session.shouldstop = "an assertion failed"
+def outcomes(tasks):
+    """`outcome` of each task, in their order, one process each, as many at a time as cores."""
+    with multiprocessing.get_context("fork").Pool(os.cpu_count(), maxtasksperchild=1) as pool:
+        yield from pool.imap(outcome, tasks, chunksize=1)
+
+
+def _late(*_):
+    raise TimeoutError

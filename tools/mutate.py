@@ -1,6 +1,6 @@
 """Mutation check: break one operator at a time and see whether a test notices. `make mutate`
 
-    python tools/mutate.py [--limit N] [--jobs 2] [MODULE…]    modules of dpss, by default DEFAULT
+    python tools/mutate.py [--limit N] [MODULE…]    modules of dpss, by default DEFAULT
 
 Every mutant is a copy of the tree with one change in one module: + and -, * and /, < and >
 exchanged, a minus sign dropped, a float doubled, an integer raised by one. The tests of the module
@@ -10,13 +10,10 @@ a tolerance that may well be another.
 
 import argparse
 import ast
-import concurrent.futures
-import itertools
-import os
 import random
 import sys
 
-from broken import ROOT, outcome
+from broken import ROOT, outcomes
 
 DEFAULT = ["processes", "_coefficients", "priors", "osmosis", "measures"]
 ALSO = {  # module: modules whose tests are to notice as well as its own
@@ -72,11 +69,6 @@ def tests_of(module):
     return [file for file in files if (ROOT / file).exists()]
 
 
-def survives(module, text):
-    """Whether the tests of the module pass with `text` in its place."""
-    return outcome(f"dpss/{module}.py", text, tests_of(module)) == "passed"
-
-
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -85,17 +77,17 @@ def main():
     parser.add_argument(
         "--limit", type=int, help="try so many mutants of each module, drawn at random"
     )
-    parser.add_argument("--jobs", type=int, default=os.cpu_count())
     options = parser.parse_args()
     for module in options.modules:
-        source = (ROOT / "dpss" / f"{module}.py").read_text()
-        if survives(module, ast.unparse(ast.parse(source))) is False:
-            sys.exit(f"{module}: its tests fail without any change")
+        file, tests = f"dpss/{module}.py", tests_of(module)
+        source = (ROOT / file).read_text()
         every = list(mutants(source))
         chosen = random.Random(1).sample(every, min(options.limit or len(every), len(every)))
-        with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-            texts = [text for _, _, _, text in chosen]
-            alive = list(pool.map(survives, itertools.repeat(module), texts))
+        texts = [ast.unparse(ast.parse(source)), *(text for _, _, _, text in chosen)]
+        unchanged, *ends = outcomes((file, text, tests) for text in texts)
+        if unchanged != "passed":
+            sys.exit(f"{module}: its tests fail without any change")
+        alive = [end == "passed" for end in ends]
         for (line, before, after, _), lives in sorted(
             zip(chosen, alive), key=lambda pair: pair[0][0]
         ):

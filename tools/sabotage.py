@@ -7,14 +7,12 @@ Each entry of chapters/claims.toml names changes of `dpss` that a hasty author m
 that no assertion notices, or that only makes the tests crash, is printed, and the exit status is 1.
 """
 
-import concurrent.futures
-import os
 import random
 import subprocess
 import sys
 import tomllib
 
-from broken import ROOT, outcome
+from broken import ROOT, outcomes
 
 LEDGER = ROOT / "chapters" / "claims.toml"
 
@@ -37,13 +35,11 @@ def commit():
     return done.stdout.strip()
 
 
-def tried(sabotage):
-    """How the tests of a claim end once the library is changed."""
+def task(sabotage):
+    """File, its text after the change, and the tests that are to notice."""
     _, change, tests = sabotage
-    source = (ROOT / change["file"]).read_text(encoding="utf-8")
-    if source.count(change["old"]) != 1:
-        return f"{change['old']!r} occurs {source.count(change['old'])} times in {change['file']}"
-    return outcome(change["file"], source.replace(change["old"], change["new"]), tests)
+    text = (ROOT / change["file"]).read_text(encoding="utf-8")
+    return change["file"], text.replace(change["old"], change["new"]), tests
 
 
 def main(*options):
@@ -56,10 +52,9 @@ def main(*options):
         print(f"no sabotage of {', '.join(options)} in {LEDGER.name}")
         return 1
     noticed = 0
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        for (claim, change, _), end in zip(chosen, pool.map(tried, chosen)):
-            noticed += end == "assertion"
-            print(f"{claim:4} {change['what']}: {end}", flush=True)
+    for (claim, change, _), end in zip(chosen, outcomes(map(task, chosen))):
+        noticed += end == "assertion"
+        print(f"{claim:4} {change['what']}: {end}", flush=True)
     print(f"{noticed} of {len(chosen)} sabotages end in a failed assertion")
     return noticed < len(chosen)
 

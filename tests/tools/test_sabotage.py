@@ -43,11 +43,10 @@ def ledger(tmp_path, monkeypatch):
         ("return 1", "return 1.0", "test_value", "passed"),
         ("raise ValueError", "raise TypeError", "test_refusal", "TypeError"),
         ("return 1", "return 1", "test_crash", "TypeError"),
-        ("return", "return 1 +", "test_value", "occurs 0 times"),
+        ("return 2", "return 3", "test_value", "passed"),
     ],
 )
 def test_how_a_sabotage_ends(ledger, capsys, old, new, test, end):
-    old = old + "!" if "occurs" in end else old
     change = f'{{ what = "w", file = "dpss/a.py", old = "{old}", new = "{new}" }}'
     entry = f'[A1]\ntests = ["tests/test_a.py::{test}"]\nsabotage = [\n    {change},\n]\n'
     ledger.write_text(entry, "utf-8")
@@ -60,7 +59,10 @@ def test_a_tenth_is_drawn_and_an_unknown_claim_is_said(ledger, capsys, monkeypat
     entry = '[A{}]\ntests = ["tests/test_a.py::test_value"]\nsabotage = [\n    {},\n]\n'
     ledger.write_text("".join(entry.format(k, change) for k in range(21)), "utf-8")
     tried = []
-    monkeypatch.setattr(sabotage, "tried", lambda s: tried.append(s[0]) or "assertion")
+    monkeypatch.setattr(sabotage, "task", lambda sabotage: sabotage[0])
+    monkeypatch.setattr(
+        sabotage, "outcomes", lambda tasks: tried.extend(t := list(tasks)) or ["assertion"] * len(t)
+    )
     for commit in ("a", "b", "c"):
         monkeypatch.setattr(sabotage, "commit", lambda commit=commit: commit)
         assert sabotage.main("--tenth") == 0
