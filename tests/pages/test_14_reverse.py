@@ -1,4 +1,4 @@
-"""The reverse scale-space: claims R1 to R6 by other means than on the page.
+"""The reverse scale-space: claims R1 to R7 by other means than on the page.
 
 Schedules are written anew in NumPy, laws are finite sets of points or densities of other shapes
 than the page's, kernels of Gaussian data are dense conditional covariances, and the probability
@@ -13,8 +13,8 @@ import torch
 from catalogue import default
 from matrices import units
 from reference import bell, cosine_matrix, eigenvalues, image, kl_normal, noise, schedule
-from scipy.integrate import solve_ivp
-from scipy.stats import wasserstein_distance
+from scipy.integrate import quad, solve_ivp
+from scipy.stats import norm, wasserstein_distance
 
 import dpss
 from dpss import reverse
@@ -40,6 +40,9 @@ POINTS, SHARES = (
     np.array([-1.0, 0.1, 0.4, 0.9]),
     np.array([0.1, 0.4, 0.2, 0.3]),
 )  # data: four grey values
+
+
+POINT_IMAGES = torch.from_numpy(np.repeat(POINTS, np.rint(10 * SHARES).astype(int))).view(-1, 1, 1)
 
 
 def density(t, points=POINTS, shares=SHARES):
@@ -74,13 +77,13 @@ def test_price_of_a_wrong_start(T):
     q = 0.6 * bell(U, -0.7, 0.8) + 0.4 * bell(U, 1.0, 1.2)
     p = density(T)
     end = posterior(T) @ q * CELL  # probabilities of the four points
-    gain, var = vp_pair(0.0, T)
-    ratio = [(bell(U, gain * x, var) * q / p).sum() * CELL for x in POINTS]
+    forward = dpss.vp().kernel(0.0, T)
+    steps = [forward(torch.full((1, 1), x, dtype=torch.float64)) for x in POINTS]
+    densities = [bell(U, law.mean.item(), law.std.item() ** 2) for law in steps]
+    ratio = [(density * q / p).sum() * CELL for density in densities]  # the forward mean
     np.testing.assert_allclose(end, ratio * SHARES, rtol=1e-8)
     price = (SHARES * np.log(SHARES / end)).sum()
-    bound = sum(
-        w * kl(np.maximum(bell(U, gain * x, var), 1e-300), q) for w, x in zip(SHARES, POINTS)
-    )
+    bound = sum(w * kl(np.maximum(y, 1e-300), q) for w, y in zip(SHARES, densities))
     assert 0 < price < kl(p, q) < bound
     other = SHARES[::-1]  # kernels of its own: the end is not nearer than the start
     assert (SHARES * np.log(SHARES / other)).sum() > kl(p, density(T, POINTS, other))
@@ -168,14 +171,37 @@ def test_exact_kernels_compose_and_plug_in_kernels_do_not():
     np.testing.assert_allclose(
         (posterior(s) @ backward(s, t) * CELL)[:, inside], posterior(t)[:, inside], atol=1e-8
     )  # down to time 0
+    D, u = dpss.Empirical(POINT_IMAGES).denoiser(dpss.vp()), torch.from_numpy(U).view(-1, 1, 1)
+    np.testing.assert_allclose(D(u, t).flatten()[inside], (POINTS @ posterior(t))[inside])
 
     def plug_in(s, t):
+        law = dpss.vp().posterior(D(u, t), u, s, t)
         (a, var_s), var_t, (gain, var) = vp_pair(0.0, s), vp_pair(0.0, t)[1], vp_pair(s, t)
         mean = gain * var_s / var_t * U + a * var / var_t * (POINTS @ posterior(t))
-        return bell(U[:, None], mean[None, :], var_s * var / var_t)
+        np.testing.assert_allclose(law.mean.flatten()[inside], mean[inside], atol=1e-9)
+        return bell(U[:, None], law.mean.flatten().numpy()[None, :], law.std.item() ** 2)
 
     apart = 0.5 * np.abs(plug_in(r, s) @ plug_in(s, t) * CELL - plug_in(r, t)).sum(0)[inside] * CELL
     assert apart.max() > 0.1
+
+
+def test_one_noise_image_for_all_times_has_no_semigroup():
+    """The laws at single times are those of VP, the path is not Markov: correlations tell."""
+    process, times, n = dpss.vp(), torch.tensor([0.1, 0.25, 0.5], dtype=torch.float64), 40_000
+    generator = torch.Generator().manual_seed(20)
+    start = 0.6 * torch.randn(n, 1, 1, generator=generator, dtype=torch.float64)
+    fresh = torch.randn(n, 1, 1, generator=generator, dtype=torch.float64)
+    alpha, sigma = (c[..., None] for c in (process.signal(times), process.noise(times)))
+    shared = alpha * start[:, 0, 0] + sigma * fresh[:, 0, 0]
+    chain = process.path(start, times, generator=generator)
+    gaps = []
+    for path in (chain.flatten(1), shared.flatten(1)):
+        for t, row in zip(times.tolist(), path):
+            gain, var = vp_pair(0.0, t)
+            assert row.var().item() == pytest.approx(gain**2 * 0.36 + var, rel=0.03)
+        kappa = np.corrcoef(path.numpy())
+        gaps.append(abs(kappa[0, 2] - kappa[0, 1] * kappa[1, 2]))
+    assert gaps[0] < 0.02 and gaps[1] > 0.15, gaps
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -210,15 +236,12 @@ def test_divergence_falls_under_kernels_and_stays_under_the_flow():
     """
     T, start = 0.4, 0.5 * bell(U, 0.8, 1.3) + 0.5 * bell(U, -1.2, 0.9)
     times = (0.39, 0.3, 0.2, 0.15, 0.12)
-    values = [kl(density(T), start)] + [
-        kl(density(s), backward(s, T) @ start * CELL) for s in times
-    ]
+    pairs = [(density(T), start)]
+    pairs += [(density(s), backward(s, T) @ start * CELL) for s in times]
+    values = [kl(p, q) for p, q in pairs]
     assert (np.diff(values) < 0).all() and values[-1] < 0.6 * values[0]
-    squares = [(start - density(T)) ** 2 / start] + [
-        (backward(s, T) @ start * CELL - density(s)) ** 2 / (backward(s, T) @ start * CELL)
-        for s in times
-    ]
-    assert (np.diff([row[50:-50].sum() for row in squares]) < 0).all()
+    squares = [((p - q) ** 2 / q)[50:-50].sum() for p, q in pairs]
+    assert (np.diff(squares) < 0).all()
     swapped = SHARES[::-1]
     own = [kl(density(s), density(s, POINTS, swapped)) for s in (T, *times)]
     assert (np.diff(own) > 0).all()
@@ -229,10 +252,9 @@ def test_divergence_falls_under_kernels_and_stays_under_the_flow():
         score = (weight * (gain * POINTS[:, None] - u[None])).sum(0) / weight.sum(0) / var
         return -0.5 * (0.1 + 19.9 * t) * (u + score)
 
-    points = np.linspace(-3.0, 3.0, 1201)
-    carried = solve_ivp(velocity, (T, 0.15), points, rtol=1e-9, atol=1e-10).y[:, -1]
-    data = torch.from_numpy(np.repeat(POINTS, np.rint(10 * SHARES).astype(int))).view(-1, 1, 1)
-    D = dpss.Empirical(data).denoiser(dpss.vp())
+    points = np.linspace(-3.0, 3.0, 801)
+    carried = solve_ivp(velocity, (T, 0.15), points, rtol=1e-7, atol=1e-9).y[:, -1]
+    D = dpss.Empirical(POINT_IMAGES).denoiser(dpss.vp())
     library = reverse.flow(
         dpss.vp(), D, torch.from_numpy(points).view(-1, 1, 1), torch.linspace(T, 0.15, 101).double()
     )
@@ -249,6 +271,37 @@ def test_divergence_falls_under_kernels_and_stays_under_the_flow():
     flowed = np.trapezoid(p_s * np.log(p_s / q_s), carried)
     before = np.trapezoid(at(points, T) * np.log(at(points, T) / q), points)
     assert flowed == pytest.approx(before, rel=2e-3)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_gaussian_laws_under_the_kernels_of_the_library(name):
+    """Both KL fall on the way back, and information turns as stated: all by the library."""
+    process, T = default(name, SHAPE), 0.85
+    std = torch.as_tensor(0.4 + image(SHAPE, 21) ** 2)
+    prior = dpss.GaussianPrior(torch.as_tensor(image(SHAPE, 22)), std, dpss.Cosines(SHAPE))
+    mean, spread = torch.as_tensor(image(SHAPE, 23)), torch.as_tensor(0.5 + image(SHAPE, 24) ** 2)
+    if name == "heat":  # the mean grey value is frozen: the right one, with the right spread
+        mean = mean - mean.mean() + prior.mean.mean()
+        spread[0, 0] = prior.marginal(process, T).std[0, 0]
+    times = [0.8, 0.6, 0.4, 0.2, 0.05]
+    falling, turned, known, kept = [], [], [], []
+    for s in times:
+        kernel, right = prior.reverse_kernel(process, s, T), prior.marginal(process, s)
+        carried = [
+            dpss.Gaussian(kernel(u).mean, torch.hypot(kernel.std, kernel.gain * std), prior.basis)
+            for u, std in (
+                (mean, spread),
+                (prior.marginal(process, T).mean, prior.marginal(process, T).std),
+            )
+        ]
+        assert right.kl(carried[1]).item() < 1e-9  # p_T is carried into p_s
+        falling.append(right.kl(carried[0]).item())
+        turned.append(carried[0].kl(right).item())
+        known.append(dpss.measures.mutual_information(process, prior, s).item())
+        share = (kernel.std / right.std).expand(SHAPE).flatten()[1:]  # √(1 − κ²)
+        kept.append(-torch.log(share).sum().item())  # I(U_T; U_s) without the mean
+    assert (np.diff(falling) < 0).all() and (np.diff(turned) < 0).all(), (falling, turned)
+    assert (np.diff(known) > 0).all() and (np.diff(kept) < 0).all(), (known, kept)
 
 
 def test_information_about_the_end_rises_and_about_the_start_falls():
@@ -309,6 +362,13 @@ def test_reverse_process_inherits_common_symmetries_only(name):
         torch.testing.assert_close(ends[1], R(ends[0]), rtol=1e-6, atol=1e-6)
         open_ = dpss.Empirical(seeds).denoiser(process)
         assert (open_(R(u), t) - R(open_(u, t))).abs().max() > 0.1
+        mean = torch.as_tensor(image(SHAPE, 25))  # kernels, of Gaussian data
+        gaps = []
+        for centre in (0.5 * (mean + R(mean)), mean):
+            prior = dpss.GaussianPrior(centre, 0.4 + mean**2, dpss.Cosines(SHAPE))
+            kernel = prior.reverse_kernel(process, 0.5 * t, t)
+            gaps.append((kernel(R(u)).mean - R(kernel(u).mean)).abs().max())
+        assert gaps[0] < 1e-9 and gaps[1] > 5e-5
 
 
 def test_shuffled_pixels_are_a_symmetry_of_white_noise_under_vp_but_not_under_heat():
@@ -405,13 +465,15 @@ def test_reverse_family_shares_its_marginals(eta):
         gain, var = vp_pair(0.0, t)
         return (SHARES * bell(u[:, None], gain * POINTS, var)).sum(1)
 
+    process, images = dpss.vp(), torch.from_numpy(u).view(-1, 1, 1)
+    D = dpss.Empirical(POINT_IMAGES).denoiser(process)
     law, wrong = p(T), bell(u, 0.5, 1.4)
     distances = [(law * np.log(law / wrong)).sum() * h]
     for i in range(steps):
         t = T - (i + 0.5) * (T - s) / steps
-        beta = 0.1 + 19.9 * t
-        score = np.gradient(np.log(p(t)), h, edge_order=2)
-        drift = 0.5 * beta * u + 0.5 * (1 + eta**2) * beta * score  # velocity in the time T − t
+        f, beta = (y.item() for y in process.sde(t))
+        score = process.score(D(images, t), images, t).flatten().numpy()
+        drift = -f * u + 0.5 * (1 + eta**2) * beta * score  # velocity in the time T − t
         A = np.zeros((len(u), len(u)))
         spread = 0.5 * eta**2 * beta / h**2
         middle = 0.5 * (drift[1:] + drift[:-1]) / (2 * h)
@@ -454,6 +516,8 @@ def test_gaussian_data_have_the_correlation_to_the_power_of_eta_squared(name, et
         rate = f + 0.5 * (1 + eta**2) * g2 / v(x)
         return [rate * state[0], 2 * rate * state[1] - eta**2 * g2]
 
+    for found, stated in zip(default(name, SHAPE).sde(t), coefficients(t)):
+        assert found.expand(SHAPE).flatten()[k].item() == pytest.approx(stated, rel=1e-5, abs=1e-6)
     gain, added = solve_ivp(slope, (t, s), [1.0, 0.0], rtol=1e-9, atol=1e-12).y[:, -1]
     (a, _), (b, _) = ((y[k] for y in modes(name, z)) for z in (s, t))
     kappa = b / a * math.sqrt(v(s) / v(t))
@@ -511,7 +575,7 @@ def test_kl_falls_at_the_stated_rate():
 
     With correlated wrong start: dense linear algebra.
     """
-    B, eta, T = cosine_matrix(*SHAPE), 0.8, 0.5
+    eta, T = 0.8, 0.5
     c = 0.3 + image(SHAPE, 15).ravel() ** 2
     v = lambda t: modes("blurring", t)[0] ** 2 * c + modes("blurring", t)[1] ** 2
     L = noise((12, 12), 16) * 0.2 + np.diag(np.ones(12))
@@ -530,11 +594,68 @@ def test_kl_falls_at_the_stated_rate():
     inverse = np.linalg.inv(cov)
     slopes = inverse - np.diag(1 / v(s))  # ∇ log(p/q) = slopes u − inverse mean
     square = np.einsum("ij,j,ij->i", slopes, v(s), slopes) + (inverse @ mean) ** 2
-    alpha = [np.log(modes("blurring", s + z)[0]) for z in (h, -h)]
-    f = (alpha[0] - alpha[1]) / (2 * h)
-    g2 = (modes("blurring", s + h)[1] ** 2 - modes("blurring", s - h)[1] ** 2) / (
-        2 * h
-    ) - 2 * f * modes("blurring", s)[1] ** 2
+    g2 = default("blurring", SHAPE).sde(s)[1].numpy().ravel()
     measured = (divergence(s + h) - divergence(s - h)) / (2 * h)
     assert measured == pytest.approx(0.5 * eta**2 * (g2 * square).sum(), rel=1e-5)
-    assert B.shape == (12, 12) and np.allclose(B @ B.T, np.eye(12))
+
+
+# --- R7 -------------------------------------------------------------------------------------------
+
+
+def test_a_u_turn_is_exchangeable_and_moves_classes_by_their_posterior():
+    """Four grey values in two classes: the library's walk is counted, quadrature says the rest."""
+    T, n = 0.2, 20_000
+    gain, var = vp_pair(0.0, T)
+    pairs = np.array([posterior(T) @ bell(U, gain * x, var) * CELL for x in POINTS])  # i → j
+    joint = SHARES[:, None] * pairs
+    np.testing.assert_allclose(joint, joint.T, atol=1e-10)
+    np.testing.assert_allclose(joint.sum(0), SHARES, atol=1e-10)
+    generator, process = torch.Generator().manual_seed(26), dpss.vp()
+    start = POINT_IMAGES[torch.randint(10, (n,), generator=generator)]
+    middle = process.sample(start, T, generator)
+    end = reverse.sample(
+        process,
+        dpss.Empirical(POINT_IMAGES).denoiser(process),
+        middle,
+        torch.linspace(T, 0, 201).double(),
+        generator=generator,
+    )
+    which = [np.abs(u.flatten().numpy()[:, None] - POINTS).argmin(1) for u in (start, end)]
+    counts = np.zeros((4, 4))
+    np.add.at(counts, tuple(which), 1 / n)
+    np.testing.assert_allclose(counts, joint, atol=0.015)
+    assert np.abs(joint - np.diag(SHARES)).max() > 0.05  # something has moved
+    light = np.array([False, False, True, True])  # two classes
+    shares = light @ SHARES
+    posterior_of_light = light @ posterior(T)
+    density_of_light = sum(
+        w * bell(U, gain * x, var) for w, x in zip(SHARES[light] / shares, POINTS[light])
+    )
+    kept = (posterior_of_light * density_of_light).sum() * CELL
+    assert joint[np.ix_(light, light)].sum() / shares == pytest.approx(kept, abs=1e-9)
+
+
+@pytest.mark.parametrize("theta", [0.5, 1.0, 2.0])
+@pytest.mark.parametrize("eta", [0.0, 1.0])
+def test_two_classes_are_kept_with_the_stated_probability(theta, eta):
+    """VE this time, 3×3 images, |m| = 4.5; the integral is SciPy's, the flow keeps signs."""
+    expected, _ = quad(lambda z: norm.pdf(z) * np.tanh(theta**2 + theta * z), -12, 12)
+    expected = 0.5 * (1 + expected) if eta == 1 else norm.cdf(theta)
+    if theta == 1 and eta == 1:
+        assert expected == pytest.approx(0.7752, abs=5e-5)
+    m, n = 1.5 * torch.ones(3, 3, dtype=torch.float64), 6000
+    process, generator = dpss.ve(0.01, 50.0), torch.Generator().manual_seed(27)
+    # θ = |m|/√(1 + σ²)
+    T = math.log(((4.5 / theta) ** 2 - 1) / 1e-4 + 1) / (2 * math.log(5000))
+    data = m + torch.randn(n, 3, 3, generator=generator, dtype=torch.float64)
+    mixture = dpss.Mixture([0.5, 0.5], torch.stack([m, -m]), [1.0, 1.0], dpss.Pixels())
+    end = reverse.sde(
+        process,
+        mixture.denoiser(process),
+        process.sample(data, T, generator),
+        torch.linspace(T, 0.3, 121).double(),
+        eta,
+        generator,
+    )
+    # at t = 0.3, σ = 0.13: the sign tells the classes apart
+    assert (end.sum((1, 2)) > 0).double().mean().item() == pytest.approx(expected, abs=0.02)

@@ -1,4 +1,4 @@
-"""Generalised scale-spaces: Theorem 1, designs, equal ratios, the certificate, the osmotic basis.
+"""Generalised scale-spaces: Theorem 1, designs, equal ratios, the certificate, other bases.
 
 Everything is compared with dense matrices in the image, with brute force over data, or with
 formulas typed in anew.
@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 import reference
 import torch
-from matrices import covariance, matrix, units
+from matrices import asymmetry, covariance, gain_and_covariance, matrix, units
 from scipy.linalg import expm
-from scipy.optimize import brentq, nnls
+from scipy.optimize import brentq, linprog, nnls
+from scipy.special import ndtr
 
 import dpss
 from dpss.certificate import certify
@@ -102,7 +103,7 @@ def test_a_design_is_a_markov_process_iff_no_ratio_rises(seed):
     legal, B, _ = random_design(seed, rising=False)
     chain_gain, chain_covariance = np.eye(6), np.zeros((6, 6))
     inverse = np.linalg.inv(B)
-    for s, t in zip(GRID[:-1], GRID[1:]):  # the chain step by step, as matrices in the image
+    for s, t in zip(GRID[:-1:5], GRID[5::5]):  # the chain step by step, as matrices in the image
         kernel = legal.kernel(s, t)
         K = inverse @ np.diag(kernel.gain.flatten()) @ B
         chain_gain = K @ chain_gain
@@ -201,6 +202,59 @@ def test_the_past_minimum_of_the_ratios_mends_a_refused_design():
         raised.kernel(0.58, 0.62)
 
 
+def best_table(starts, ends):
+    """By how much the best table of probabilities misses the laws `ends`, started at `starts`."""
+    n, m = len(starts[0]), len(starts)
+    carry = np.vstack([np.kron(np.eye(n), law) for law in starts])
+    table, slack = np.kron(np.ones(n), np.eye(n)), np.eye(m * n)
+    A = np.block([[carry, slack, -slack], [table, np.zeros((n, 2 * m * n))]])
+    cost = np.r_[np.zeros(n * n), np.full(2 * m * n, 0.5)]
+    return linprog(cost, A_eq=A, b_eq=np.r_[np.concatenate(ends), np.ones(n)]).fun
+
+
+def test_no_transition_of_whatever_kind_serves_a_ratio_that_rises():
+    """Laws of two starts, one mode, in 16 cells: all tables of probabilities are tried at once."""
+    dip = dpss.Process(
+        dpss.Pixels(), lambda t: -1.5 * torch.sin(math.pi * t) ** 2, lambda t: 1 + 0 * t, "dip"
+    )
+    cuts = np.linspace(-3, 3, 15)
+
+    def laws(t):
+        means = [dip.marginal(torch.full((1, 1), x, dtype=torch.float64), t) for x in (0.7, -0.7)]
+        return [np.diff(np.r_[0, ndtr((cuts - float(x.mean)) / float(x.std)), 1]) for x in means]
+
+    assert best_table(laws(0.1), laws(0.5)) < 1e-9
+    shrinks = 2 * ndtr(0.7 * math.exp(-1.5)) - 1, 2 * ndtr(0.7 * math.exp(-1.5 * 0.345491503)) - 1
+    assert best_table(laws(0.5), laws(0.8)) == pytest.approx(shrinks[1] - shrinks[0], abs=1e-9)
+    for one, other in zip(laws(0.5), laws(0.8)):  # a table that knows the start misses nothing
+        assert best_table([one], [other]) < 1e-9
+    with pytest.raises(ValueError, match="not Markov"):
+        dip.kernel(0.5, 0.8)
+
+
+def test_there_are_no_other_transitions():
+    """The moments x ↦ E[U_t^n | U_s = x] follow from the laws of many starts.
+
+    As polynomials they are the only solution, and those of the kernel.
+    """
+    process = dpss.blurring((1, 2), 1.0, 0.1)
+    s, t = 0.3, 0.7
+    kernel = process.kernel(s, t)
+    gain, std = (x.expand(1, 2)[0, 1].item() for x in (kernel.gain, kernel.std))
+    raw = lambda mean, sd: np.array(  # moments of N(mean, sd²) up to the fourth
+        [1, mean, mean**2 + sd**2, mean**3 + 3 * mean * sd**2]
+        + [mean**4 + 6 * mean**2 * sd**2 + 3 * sd**4]
+    )
+    ends = [(process.signal(r).expand(1, 2)[0, 1].item(), process.noise(r).item()) for r in (s, t)]
+    starts = np.linspace(-2, 2, 9)
+    before, after = (np.stack([raw(a * c, sd) for c in starts]) for a, sd in ends)
+    found, _, rank, _ = np.linalg.lstsq(before, after, rcond=None)
+    assert rank == 5
+    assert np.allclose(before @ found, after, atol=1e-10)
+    for x in (-1.0, 0.4, 2.0):
+        assert np.allclose(x ** np.arange(5) @ found, raw(gain * x, std), atol=1e-8)
+
+
 # --- T2 -------------------------------------------------------------------------------------------
 
 
@@ -286,6 +340,26 @@ def test_blurring_lies_between_cosine_vp_and_heat():
             dpss.gaussian_scale_space(shape, clock).signal(1.0),
             rtol=1e-10,
         )
+
+
+def test_ratios_are_constant_in_k_or_affine_in_the_eigenvalue():
+    t, shape = [0.2, 0.5, 0.9], (4, 5)
+    lam = torch.as_tensor(reference.eigenvalues(*shape))
+    for process in (dpss.vp(), dpss.sub_vp(), dpss.ve(), dpss.vp_cosine()):
+        assert process.log_snr(t).shape == (3, 1, 1)
+    for time, ell in zip(t, dpss.heat(shape, 2.0, 0.1).log_snr(t)):
+        slope = -((2 * math.sin(math.pi * time / 2) ** 2) ** 2)
+        assert torch.allclose(ell, -2 * math.log(0.1) + slope * lam, rtol=1e-10)
+
+
+def test_many_small_steps_tend_to_vp():
+    off = []
+    for m in (100, 200, 400):
+        at = torch.arange(1, m + 1, dtype=torch.float64) / m
+        steps = dpss.vp_discrete((0.2 + 11 * at) / m)
+        off.append(float((steps.signal(at) - dpss.vp(0.2, 11.2).signal(at)).abs().max()))
+    assert off[0] < 0.02 and off[1] / off[0] == pytest.approx(0.5, abs=0.05)
+    assert off[2] / off[1] == pytest.approx(0.5, abs=0.03)
 
 
 # --- T3 -------------------------------------------------------------------------------------------
@@ -383,6 +457,42 @@ def test_denoisers_of_one_process_in_two_units_agree():
         for name in ("markov", "conditional entropy", "kl to normal", "steady state", "divergence")
     )
     assert not certify(blur, shape)["kl to normal"].holds
+
+
+def test_processes_with_other_ratios_are_no_units_of_each_other():
+    """No matrix changes the divergence of two starts; cosine VP never has both of blurring."""
+    shape = (6, 6)
+    blur, vp, starts = dpss.blurring(shape, 3.0), dpss.vp_cosine(), []
+    for mode in ((0, 1), (5, 4)):
+        unit = torch.zeros(shape, dtype=torch.float64)
+        unit[mode] = 1.0
+        starts.append(blur.basis.synthesise(unit))
+    grey = torch.zeros(shape, dtype=torch.float64)
+
+    def told_apart(process, t):
+        return [float(process.marginal(u, t).kl(process.marginal(grey, t))) for u in starts]
+
+    there = np.log(told_apart(blur, 0.5))
+    at = np.linspace(0.01, 0.99, 99)
+    misses = [np.abs(np.log(told_apart(vp, t)) - there).max() for t in at]
+    assert min(misses) > 1
+    assert np.allclose(there, np.log(0.5 * blur.snr(0.5)[[0, 5], [1, 4]].numpy()), atol=1e-9)
+    rng = np.random.default_rng(5)
+    G, S = dense(blur, reference.cosine_matrix(*shape), 0.5)
+    C = rng.standard_normal((36, 36))
+    for u, known in zip(starts, there):
+        gap = C @ G @ u.flatten().numpy()
+        assert math.log(0.5 * gap @ np.linalg.solve(C @ S @ C.T, gap)) == pytest.approx(known)
+
+
+def test_the_normal_form_is_the_only_one_with_unit_power():
+    """α² + σ² = 1 and the ratios of sub-VP: VP at other times, and no other number fits."""
+    sub, vp = dpss.sub_vp(), dpss.vp()
+    for t in (0.1, 0.3, 0.8):
+        late = brentq(lambda x, t=t: float(vp.log_snr(x) - sub.log_snr(t)), 1e-5, 1)
+        snr = float(sub.snr(t))
+        assert float(vp.signal(late)) ** 2 == pytest.approx(snr / (1 + snr), rel=1e-8)
+        assert float(vp.noise(late)) ** 2 == pytest.approx(1 / (1 + snr), rel=1e-8)
 
 
 # --- T4 -------------------------------------------------------------------------------------------
@@ -489,6 +599,133 @@ def test_the_normal_law_stays_exactly_under_the_matrix_condition():
                         for G, S in laws
                     ]
                 )
+
+
+class Forgetful(dpss.Basis):
+    """What comes back is positive: not linear, as every basis should be."""
+
+    def analyse(self, u):
+        return u
+
+    def synthesise(self, modes):
+        return modes.abs() if modes.ndim == 2 else modes
+
+
+cosine_gain = lambda t: torch.log(torch.sin(0.5 * math.pi * (1 - t)))
+cosine_noise = lambda t: torch.sin(0.5 * math.pi * t)
+
+
+def in_cosines(rates, ending=0.0):
+    return dpss.Process(
+        dpss.Cosines((3, 3)),
+        lambda t: cosine_gain(t) - torch.as_tensor(rates) * t,
+        lambda t: cosine_noise(t) * (1 - ending * t),
+    )
+
+
+def in_pixels(log_gain, noise=cosine_noise):
+    return dpss.Process(dpss.Pixels(), log_gain, noise)
+
+
+BACK = lambda t: cosine_gain(t) - 4 * torch.sin(math.pi * t) ** 2
+ALONE = np.eye(9).reshape(9, 3, 3)  # one mode each
+LAMBDA = reference.eigenvalues(3, 3)
+LADDER = torch.arange(3.0, dtype=torch.float64)
+ROWS = {  # row: a process for which it holds, and one for which it fails
+    "initial state": (dpss.vp_cosine(), in_pixels(lambda t: cosine_gain(t) - 0.1)),
+    "markov": (in_cosines(LAMBDA), in_pixels(BACK)),
+    "semigroup": (in_cosines(LAMBDA), in_pixels(BACK)),
+    "conditional entropy": (in_cosines(LAMBDA), in_cosines(LAMBDA, ending=0.5)),
+    "mutual information": (in_cosines(LAMBDA), in_pixels(BACK)),
+    "divergence": (in_cosines(LAMBDA), in_pixels(BACK)),
+    "kl to normal": (dpss.vp_cosine(), dpss.sub_vp()),
+    "flips": (in_cosines(ALONE[5]), in_pixels(lambda t: cosine_gain(t) - LADDER * t)),
+    "rotations": (in_cosines(LAMBDA), in_cosines(ALONE[1])),
+    "permutations": (in_cosines(ALONE[0]), in_cosines(LAMBDA)),
+    "sign": (in_cosines(LAMBDA), dpss.Process(Forgetful(), cosine_gain, cosine_noise)),
+    "steady state": (dpss.vp_cosine(), dpss.ve()),
+}
+
+
+def by_matrices(process):
+    """G_t and Σ_t of images of 3×3 pixels at `TIMES`, from what images do."""
+    return [gain_and_covariance(process, t, (3, 3)) for t in TIMES]
+
+
+def gaps(process, *moves):
+    """How far maps are from commuting with the law, at the worst time."""
+    maps = [reference.permutation((3, 3), move) for move in moves]
+    return max(asymmetry(G, S, R) for G, S in by_matrices(process) for R in maps)
+
+
+def some_shuffle(u):
+    return u.ravel()[[4, 2, 7, 0, 8, 1, 3, 5, 6]].reshape(3, 3)
+
+
+def violation(row, process):
+    """How badly the property of a row fails, by matrices and data; 0 where it holds."""
+    if row == "sign":
+        u = torch.as_tensor(reference.image((3, 3)))
+        there, back = (process.marginal(x, 0.5).mean for x in (u, -u))
+        return float((there + back).abs().max())
+    laws = by_matrices(process)
+    if row == "initial state":
+        G, S = laws[0]
+        return np.abs(G - np.eye(9)).max() + np.abs(S).max()
+    if row == "conditional entropy":
+        course = [-np.linalg.slogdet(S)[1] for _, S in laws[1:]]
+    elif row in ("markov", "semigroup"):  # the only candidates for covariances of steps
+        steps = [
+            T - (K := H @ np.linalg.inv(G)) @ S @ K.T
+            for (G, S), (H, T) in zip(laws[1:-2], laws[2:-1])
+        ]
+        return -min(0.0, *(np.linalg.eigvalsh(step)[0] / np.abs(step).max() for step in steps))
+    elif row == "mutual information":
+        data = 50 * np.eye(9)
+        course = [
+            np.linalg.slogdet(G @ data @ G.T + S)[1] - np.linalg.slogdet(S)[1] for G, S in laws[1:]
+        ]
+    elif row == "divergence":
+        course = [
+            reference.kl_normal(7 * G @ np.ones(9), 50 * G @ G.T + S, np.zeros(9), 50 * G @ G.T + S)
+            for G, S in laws[1:]
+        ]
+    elif row == "kl to normal":
+        course = [
+            reference.kl_normal(np.zeros(9), G @ G.T + S, np.zeros(9), np.eye(9)) for G, S in laws
+        ]
+    elif row == "flips":
+        return gaps(process, lambda u: u[::-1], lambda u: u[:, ::-1])
+    elif row == "rotations":
+        return gaps(process, np.rot90)
+    elif row == "permutations":
+        return gaps(process, some_shuffle)
+    else:  # steady state: what is left of a start
+        return np.abs(laws[-1][0]).max()
+    return max(0.0, (np.array(course) - np.minimum.accumulate(course)).max())
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_each_of_the_twelve_rows_holds_and_fails_as_matrices_say(row):
+    keeps, breaks = ROWS[row]
+    found = certify(keeps, (3, 3)), certify(breaks, (3, 3))
+    assert set(found[0]) == set(ROWS)
+    assert violation(row, keeps) < 1e-9 and found[0][row].holds
+    assert violation(row, breaks) > 0.02 and not found[1][row].holds
+    assert found[0][row].witness is None and found[1][row].witness is not None
+
+
+def test_other_rows_stay_where_one_breaks():
+    """A process that breaks one condition keeps the rows that do not follow from it."""
+    lost = {
+        name: [row for row, found in certify(breaks, (3, 3)).items() if not found.holds]
+        for name, (_, breaks) in ROWS.items()
+    }
+    assert lost["conditional entropy"] == ["conditional entropy", "kl to normal", "permutations"]
+    assert lost["kl to normal"] == ["kl to normal"]
+    assert lost["rotations"] == ["kl to normal", "rotations", "permutations"]
+    assert lost["permutations"] == ["kl to normal", "permutations"]
+    assert lost["steady state"] == ["kl to normal", "steady state"]
 
 
 def commutes(shape, G, S, move):
@@ -641,3 +878,79 @@ def test_the_score_in_a_basis_that_is_not_orthonormal_is_the_gradient_in_the_ima
         assert torch.allclose(
             score.flatten(), torch.stack(slopes), rtol=1e-6, atol=1e-6 * score.abs().max().item()
         )
+
+
+# --- T6 -------------------------------------------------------------------------------------------
+
+
+def told(gain, covariance):
+    """The information about u_0, Gᵀ Σ⁻¹ G."""
+    return gain.T @ np.linalg.solve(covariance, gain)
+
+
+def matrix_step(first, second):
+    """Gain and covariance of the step between two states (G, Σ)."""
+    (G, S), (H, T) = first, second
+    known = np.linalg.pinv(told(G, S), hermitian=True, rcond=1e-12)
+    return H @ known @ np.linalg.solve(S, G).T, T - H @ known @ H.T
+
+
+def below(second, first):
+    """Whether the information of `second` is at most that of `first`."""
+    return np.linalg.eigvalsh(told(*first) - told(*second))[0] > -1e-12 * told(*first).max()
+
+
+def test_states_in_other_bases_follow_each_other_iff_the_information_falls():
+    shape, rng = (4, 4), np.random.default_rng(3)
+    halve = matrix(units(shape).reshape(16, 2, 2, 2, 2).mean((2, 4)).reshape(16, 2, 2))
+    small = dpss.vp().signal(0.5).item() * 2 * halve, dpss.vp().noise(0.5).item() ** 2 * np.eye(4)
+    states = {
+        "vp": gain_and_covariance(dpss.vp(), 0.1, shape),
+        "blurring": gain_and_covariance(dpss.blurring(shape, 1.0), 0.7, shape),
+        "osmotic": gain_and_covariance(dpss.osmotic(1 + rng.random(shape), 0.2, 1.5), 0.5, shape),
+        "halved": small,
+    }
+    pairs = {(a, b): below(states[b], states[a]) for a in states for b in states if a != b}
+    assert pairs["vp", "blurring"] and pairs["vp", "osmotic"] and pairs["osmotic", "halved"]
+    assert not any(pairs["halved", b] for b in ("vp", "blurring", "osmotic"))
+    assert not pairs["blurring", "vp"] and not pairs["blurring", "osmotic"]
+    for (a, b), legal in pairs.items():
+        (G, S), (H, T) = states[a], states[b]
+        K, R = matrix_step(states[a], states[b])
+        right = np.allclose(K @ G, H, atol=1e-9) and np.linalg.eigvalsh(R)[0] > -1e-9
+        assert right == legal, (a, b)
+        if legal:
+            assert np.allclose(K @ S @ K.T + R, T, atol=1e-9)
+        else:  # two starts that are told apart better afterwards: no transition can do it
+            values, vectors = np.linalg.eigh(told(H, T) - told(G, S))
+            x = vectors[:, -1]
+            kl = [
+                reference.kl_normal(M @ x, C, np.zeros(len(C)), C)
+                for M, C in (states[a], states[b])
+            ]
+            assert kl[1] - kl[0] == pytest.approx(0.5 * values[-1]) and kl[1] > kl[0]
+
+
+def test_matrix_steps_compose_and_are_those_of_the_kernel():
+    shape = (3, 4)
+    for process in (dpss.vp(), dpss.blurring(shape, 1.0, 0.05), dpss.osmotic(GUIDANCE, 0.5, 0.3)):
+        states = [gain_and_covariance(process, t, shape) for t in (0.2, 0.4, 0.7)]
+        (first, noise), (second, more), (both, total) = (
+            matrix_step(states[i], states[j]) for i, j in ((0, 1), (1, 2), (0, 2))
+        )
+        assert np.allclose(second @ first, both, atol=1e-9)
+        assert np.allclose(more + second @ noise @ second.T, total, atol=1e-9)
+        kernel = process.kernel(0.2, 0.7)
+        assert np.allclose(both, matrix(kernel(units(shape)).mean), atol=1e-9)
+        assert np.allclose(total, covariance(process.basis, kernel.std, shape), atol=1e-9)
+
+
+def test_a_noisy_state_and_a_small_image_without_noise_are_not_comparable():
+    tiles = (-1.0) ** (torch.arange(8)[:, None] + torch.arange(8)).double()
+    assert (tiles.reshape(4, 2, 4, 2).mean((1, 3)) == 0).all()  # small images: the same
+    for t, b in ((0.3, 0.03 + 9.95 * 0.09), (0.9, 0.09 + 9.95 * 0.81)):
+        law, grey = (dpss.vp().marginal(u, t) for u in (tiles, 0 * tiles))
+        assert float(law.kl(grey)) == pytest.approx(0.5 * 64 / math.expm1(b), rel=1e-9)
+    flat = torch.ones(8, 8, dtype=torch.float64)  # small images: different for certain
+    apart = float(dpss.vp().marginal(flat, 0.3).kl(dpss.vp().marginal(0 * flat, 0.3)))
+    assert math.isfinite(apart)

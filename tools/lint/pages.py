@@ -61,6 +61,8 @@ def of_page(name, page):
         yield f"has {words} words; needed: at most {WORDS}"
     if re.search(r"Reading takes|runs? in about \d", said):
         yield "states a time that the build measures"
+    if re.search(r"\{prf:proof\}.*\n(:\w+:.*\n)*:class: dropdown", said):
+        yield "folds a proof by its class, which has no title; needed: a {dropdown} inside it"
     for fence in re.findall(r"^`{3,}\{.*", said, re.MULTILINE):
         yield f"{fence!r}: directives are fenced by colons, which plain viewers show as text"
     for place in NUMBERING.finditer(said):
