@@ -1,4 +1,4 @@
-"""Rates: claims F6, N1, N3, N4, N8, N9 by other means than on the page.
+"""Rates: claims F6, N1, N3, N4, N9, N10 by other means than on the page.
 
 The schedules are written anew in NumPy; laws are finite sets of points, mixtures or histograms.
 """
