@@ -579,6 +579,11 @@ def test_the_normal_law_stays_exactly_under_the_matrix_condition():
             False,
         ),
         "all": (lambda t: -t, lambda t: torch.sqrt(-torch.expm1(-2 * t)), False),
+        "all, right on the diagonal": (
+            lambda t: -t,
+            lambda t: torch.sqrt(-torch.expm1(-2 * t) * torch.tensor([[1.0, 2, 4]]).double()),
+            False,
+        ),
     }
     for name, (log_signal, noise, stays) in cases.items():
         process = dpss.Process(Dense(B, (1, 3)), log_signal, noise, name)
