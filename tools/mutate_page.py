@@ -133,6 +133,11 @@ def used(tree):
     }
 
 
+def key(code):
+    """What tells a function from the others of its module, two on one line included."""
+    return code.co_qualname, code.co_firstlineno, code.co_freevars, code.co_varnames
+
+
 class Library:
     """The modules of dpss, and where the bodies of their functions can be changed."""
 
@@ -155,12 +160,11 @@ class Library:
         waiting = [compile(self.trees[path], path, "exec")]
         while waiting:
             code = waiting.pop()
-            codes[code.co_qualname, code.co_firstlineno] = code
+            codes[key(code)] = code
             waiting += [part for part in code.co_consts if isinstance(part, types.CodeType)]
         for thing in gc.get_objects():
             if isinstance(thing, types.FunctionType) and thing.__code__.co_filename == path:
-                key = thing.__code__.co_qualname, thing.__code__.co_firstlineno
-                thing.__code__ = codes.get(key, thing.__code__)
+                thing.__code__ = codes.get(key(thing.__code__), thing.__code__)
 
 
 class Run:

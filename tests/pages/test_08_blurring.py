@@ -263,7 +263,7 @@ def test_equations_have_the_steps_of_the_chain(process, first):
 
 
 def test_heat_ends_near_one_law_per_mean_only_after_a_blur_wider_than_the_picture():
-    """KL to N(ū 1, σ² I) by full matrices, its bound for images in [−1, 1], the blur of exercise 3."""
+    """KL to N(ū 1, σ² I) by full matrices, its bound in [−1, 1], the blur of exercise 3."""
     for shape, blur in (((3, 4), 3.0), ((6, 2), 8.0)):
         u, size = np.sign(image(shape, 5)), shape[0] * shape[1]
         process = heat(shape, blur_max=blur, sigma=0.1)
