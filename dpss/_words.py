@@ -56,7 +56,11 @@ def panel(ax, default):
     title, xlabel, ylabel = map(plain, (ax.get_title(), ax.get_xlabel(), ax.get_ylabel()))
     xlabel = axis(xlabel or plain(ax.figure.get_supxlabel()), ax.get_xscale() == "log")
     ylabel = axis(ylabel or plain(ax.figure.get_supylabel()), ax.get_yscale() == "log")
-    parts = [f"{ylabel} over {xlabel}".strip() if xlabel else ylabel]
+    heading = title or default
+    if xlabel and not ylabel:  # the title says what the curves are
+        heading, parts = f"{heading} over {xlabel}", []
+    else:
+        parts = [f"{ylabel} over {xlabel}" if xlabel else ylabel]
     parts += ["a picture of {}×{}".format(*image.get_array().shape) for image in ax.images]
     named = [line for line in ax.lines if not line.get_label().startswith("_")]
     others = [x for x in ax.lines if x not in named and x.get_transform() is ax.transData]
@@ -66,7 +70,7 @@ def panel(ax, default):
     else:
         y = np.concatenate([_seen(line, ax)[1] for line in others])
         parts.append(f"{len(others)} lines {_between(y, ax.get_yscale() == 'log')}")
-    return ": ".join(filter(None, [title or default, ", ".join(filter(None, parts))]))
+    return ": ".join(filter(None, [heading, ", ".join(filter(None, parts))]))
 
 
 def _drawn(line, label, ax):

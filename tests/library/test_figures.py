@@ -131,7 +131,7 @@ def test_curves_without_a_label_are_told_by_their_style():
     axes[0].set(title="KL to N(0, I), own ref. (- -)", xlabel="time t")
     axes[1].set(title="Entropy", ylabel="nats", xlabel="time t")
     assert str(fig) == (
-        "KL to N(0, I), own ref. (- -): over time t, solid line: from 0.99 to 0, falling "
+        "KL to N(0, I), own ref. (- -) over time t: solid line: from 0.99 to 0, falling "
         "throughout, dashed line: from 0.0099 to 0, neither rising nor falling throughout, between "
         "0 and 0.25; Entropy: nats over time t, measured: from 0.01 to 1, rising throughout"
     )
@@ -149,8 +149,8 @@ def test_many_panels_are_told_by_their_ends():
     fig.suptitle("Many")
     fig.supxlabel("time t")
     said = str(fig)
-    assert said.startswith("Many: 36 panels: panel 1: over time t, solid line: from 0.01 to 1, ")
-    assert said.endswith("panel 36: over time t, solid line: from 0.36 to 36, rising throughout")
+    assert said.startswith("Many: 36 panels: panel 1 over time t: solid line: from 0.01 to 1, ")
+    assert said.endswith("panel 36 over time t: solid line: from 0.36 to 36, rising throughout")
     assert said.count("panel ") == 4 and "…" in said
 
 
