@@ -24,6 +24,7 @@ import random
 import re
 import signal
 import sys
+import traceback
 import types
 import warnings
 
@@ -207,7 +208,7 @@ def quiet():
     os.chdir(ROOT / "chapters")
     warnings.simplefilter("ignore")
     for name in DRAWN:
-        setattr(figures, name, lambda *_, **__: None)
+        setattr(figures, name, lambda *_, **__: types.SimpleNamespace())  # takes an .alt
     return dpss
 
 
@@ -242,6 +243,8 @@ def in_child(work):
         signal.alarm(10 * LIMIT)
         try:
             work(there)
+        except Exception:
+            traceback.print_exc()
         finally:
             sys.stderr.flush()
             os._exit(0)
@@ -312,7 +315,10 @@ def whole(site):
 def tried(path, runs):
     """Try changes of a page; prints the checks that nothing turned red. How many there were."""
     page, library = Page(path), Library()
-    lines, seen = recorded(page)
+    result = recorded(page)
+    if result is None:
+        sys.exit(f"{path.stem}: does not run to its end without any change")
+    lines, seen = result
     wrong = [f"{claim}  {what}" for claim, what, holds in seen.values() if not holds]
     if wrong:
         sys.exit(f"{path.stem}: fails without any change: {wrong}")
