@@ -90,7 +90,7 @@ def continuous(u, t):
 
 def test_maximum_minimum_principle_fails_with_continuous_eigenvalues():
     step = np.array([[0.0] * 4 + [1.0] * 4])
-    assert round(continuous(step, 0.1).max(), 4) == 1.0128  # the number printed in the book
+    assert round(continuous(step, 0.1).max(), 4) == 1.0128  # on the page twice that
     assert homogeneous(step, 0.1).max() <= 1
     assert (
         continuous(np.array([[0.0, 0, 1]]), 0.1).min() < -5e-3
@@ -164,7 +164,8 @@ def test_entropy_of_the_grey_value_histogram_is_no_lyapunov_functional():
     half_plane = np.ones((32, 32))
     half_plane[:, :16] = -1
     bits = [float(measures.entropy(homogeneous(half_plane, t))) for t in (0, 1, 10, 100, 1000)]
-    # Numbers of the book to one digit (t = 0 may put the border ±1 into one bin more by rounding).
+    # Not the numbers of the page, whose right half is 0.9 (below). At t = 0 rounding may put the
+    # border ±1 into one bin more.
     # Not later than t = 1000: then the values sit at 0, the edge between two bins, and rounding
     # decides between 0 and 1 bit.
     np.testing.assert_allclose(bits, [1, 2.3, 4.5, 5, 1], atol=0.2)
