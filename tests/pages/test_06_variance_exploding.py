@@ -226,6 +226,10 @@ def test_ve_ends_at_the_stated_divergence_and_has_no_limit():
         assert apart <= 784 / (2 * (sigma_max**2 - 1e-4))
     peaks = [float(ve(sigma_max=s).marginal(u, 1.0).log_prob(u)) for s in (5.0, 50.0, 500.0)]
     assert peaks[0] > peaks[1] > peaks[2]  # the largest density falls without bound
+    for width in (0.1, 3.0, 40.0):  # no Gaussian is steady: every step makes it wider
+        start = Kernel(0.0, width, Pixels())  # forgets its argument, draws from N(0, width² I)
+        wider = (ve().kernel(0.0, 0.8) @ start).std.item()
+        assert math.isclose(wider**2, width**2 + schedule("ve", 0.8, (1, 1))[1].item() ** 2)
 
 
 def test_ve_of_data_in_the_range_ends_within_the_bound_and_looks_like_noise():
