@@ -29,6 +29,7 @@ from .processes import Gaussian, Kernel, Process
 _LATER = (
     "certificate",
     "diffusion",
+    "exercises",
     "features",
     "figures",
     "images",
@@ -54,6 +55,7 @@ __all__ = [
     "check",
     "claims",
     "diffusion",
+    "exercises",
     "families",
     "features",
     "figures",

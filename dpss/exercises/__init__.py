@@ -1,0 +1,57 @@
+"""Exercises that answer: whether a reader's own solution is right, and if not, what is wrong.
+
+    from dpss import exercises
+    exercises.check("04-3", my_function)
+
+`check` says *not done yet*, *right*, a hint where the answer is a mistake that many make (asked
+again, the next hint), or the smallest input on which the answer differs, with the value expected
+and the value found. Each exercise has one source, a module of this package for each page: what is
+asked, a reference, inputs, mistakes and their hints (`exercise.Exercise`). NumPy alone is imported
+here, so that the same code can run in a browser.
+"""
+
+import importlib
+import pkgutil
+
+from .exercise import Exercise
+from .judge import Verdict, judge
+
+__all__ = ["Exercise", "Verdict", "catalogue", "check", "find", "judge"]
+
+_told = {}  # name -> (mistake, how often it was met in a row)
+
+
+def catalogue() -> dict[str, Exercise]:
+    """All exercises by their names, in the order of the pages."""
+    found = {}
+    for part in pkgutil.iter_modules(__path__):
+        if part.name.startswith("page_"):
+            page = importlib.import_module(f".{part.name}", __name__)
+            found |= {e.name: e for e in vars(page).values() if isinstance(e, Exercise)}
+    return found
+
+
+def find(name: str) -> Exercise:
+    """The exercise called `name`, page and number. ValueError where there is none.
+
+    >>> find("04-3").asks
+    'one implicit step of osmosis on a line of pixels'
+    """
+    known = catalogue()
+    if name not in known:
+        raise ValueError(f"name is {name!r}; needed: one of {', '.join(known)}")
+    return known[name]
+
+
+def check(name: str, answer) -> None:
+    """Print whether `answer` solves the exercise `name`, and if not, what is wrong with it.
+
+    `answer`: a function of what the exercise names, or the number or array that it asks for; lists,
+    arrays and tensors of any kind and layout. Errors and endless loops of the answer become a
+    sentence. Nothing is raised but ValueError for a name that is none.
+    """
+    verdict = judge(find(name), answer)
+    before, count = _told.get(name, (None, 0))
+    count = count + 1 if verdict.mistake and verdict.mistake == before else 0
+    _told[name] = (verdict.mistake, count)
+    print(f"{name}  {verdict.said(count)}")

@@ -1,0 +1,76 @@
+"""The rules for exercises by code see each part that a small page and its source lack."""
+
+import copy
+
+import pytest
+from lint import exercises
+
+from dpss.exercises.exercise import Exercise, Mistake
+
+
+def source(mistakes=3, hints=2):
+    made = Exercise("09-1", "x", [(1.0,), (2.0,)])
+    made.reference(abs)
+    made.mistakes = [Mistake(abs, tuple("abc"[:hints]))] * mistakes
+    return made
+
+
+def code(text, tags, said):
+    output = {"output_type": "stream", "name": "stdout", "text": [said]}
+    return {"cell_type": "code", "source": text, "metadata": {"tags": tags}, "outputs": [output]}
+
+
+PAGE = [
+    {
+        "cell_type": "markdown",
+        "source": "::::{exercise} T (by hand, then by code)\n:label: ex-09-1\n\nDo.\n::::",
+    },
+    code(
+        'f = ...\nexercises.check("09-1", f)',
+        ["exercise", "remove-output"],
+        "09-1  not done yet: x",
+    ),
+    code('exercises.check("09-1", abs)', ["hide-cell"], "09-1  right\n"),
+]
+
+
+def test_a_complete_exercise_has_no_problems():
+    assert list(exercises.of_page(PAGE, {"09-1": source()})) == []
+
+
+@pytest.mark.parametrize(
+    "made, expected",
+    [
+        (source(mistakes=2), "2 mistakes; needed: 3"),
+        (source(hints=1), "no hints in stages"),
+        (Exercise("09-1", "x", [(1.0,)]), "no reference"),
+        (None, "no source"),
+    ],
+)
+def test_what_a_source_lacks(made, expected):
+    found = list(exercises.of_page(PAGE, {"09-1": made} if made else {}))
+    assert any("ex-09-1" in fault and expected in fault for fault in found)
+
+
+@pytest.mark.parametrize(
+    "cell, key, value, expected",
+    [
+        (1, "source", "pass", "no cell to fill"),
+        (1, "tags", ["exercise"], "needs the tags"),
+        (1, "said", "09-1  right", "is filled"),
+        (1, "source", 'exercises.check("09-2", f)', "09-2, which is no exercise"),
+        (2, "source", "pass", "does not pass through the check"),
+        (2, "said", "09-1  differs", "the solution is not right"),
+        (0, "source", PAGE[0]["source"].replace(", then by code", ""), "09-1, which is no"),
+    ],
+)
+def test_what_a_page_lacks(cell, key, value, expected):
+    page = copy.deepcopy(PAGE)
+    if key == "tags":
+        page[cell]["metadata"]["tags"] = value
+    elif key == "said":
+        page[cell]["outputs"][0]["text"] = [value]
+    else:
+        page[cell][key] = value
+    found = list(exercises.of_page(page, {"09-1": source()}))
+    assert any(expected in fault for fault in found)
