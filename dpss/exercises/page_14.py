@@ -18,7 +18,7 @@ turn = Exercise(
     inputs=[
         (_named("exp(2 − 9 t)", lambda t: np.exp(2 - 9 * t)), np.array([1.0]), np.zeros(1), 0.05),
         (
-            _named("1 / (exp(10 t²) − 1)", lambda t: 1 / np.expm1(10 * t**2)),
+            _named("1 / (exp(10 t² + 0.01) − 1)", lambda t: 1 / np.expm1(10 * t**2 + 0.01)),
             np.array([2.0, 0.5]),
             np.array([0.3, -1.0]),
             0.1,
@@ -311,6 +311,15 @@ def at_different_times(K, p, q):
 
 
 @chi.mistake(
+    "One step back, with which law do you compare the wrong one?",
+    "At s you compared with K p, the right law at t. The right law at s is p.",
+)
+def with_the_law_at_t(K, p, q):
+    p_t = K @ p
+    return _chi(p_t, q), _chi(p_t, p * (K.T @ (q / p_t)))
+
+
+@chi.mistake(
     "Which of the two numbers belongs to t?",
     "These are the right numbers in the wrong order: first at t, then at s.",
 )
@@ -508,7 +517,7 @@ def best_levels(n):
 
 
 @steps.mistake(
-    "Compute the deficit of your levels for n = 2, and of 0, ¾, 1. Which is smaller? For n = 3?",
+    "For n = 2 your levels are the best. Move one of them a little for n = 3: can it be better?",
     "These are equal steps in ζ. The best z for the last step is 1 − ½ a_{n−1}, not 1 − 1/n.",
 )
 def equal_steps(n):
@@ -516,7 +525,7 @@ def equal_steps(n):
 
 
 @steps.mistake(
-    "Compute the deficit of your levels for n = 2, and of 0, ½, 1. Which is smaller?",
+    "Compute the deficit of your levels for n = 2. Then move the one in the middle: can it fall?",
     "These are equal steps in √ζ, good for many steps, but not the best. Minimise "
     "a_{n−1} z + (1 − z)² over z.",
 )

@@ -428,7 +428,7 @@ def half_of_the_logarithm(L, power):
     "Which function turns ℓ into α², and which one into α?",
     "You took α = 1 / (1 + e^−ℓ) and σ² = 1 − α². It is α² that has this value.",
 )
-def gain_not_rooted_here(L, power):
+def gain_for_its_square(L, power):
     alpha = equal_ratios(L, power)[0] ** 2
     return alpha, np.sqrt(1 - alpha**2)
 

@@ -56,15 +56,16 @@ def by_logarithms(D, log_p, R, u):
     return D(u) + np.exp(ahead) * (R(D(R(u))) - D(u))
 
 
-def by_optimiser(n):
-    """The ratios of neighbours from the recursion of the smallest deficits, from the end."""
-    a = [1.0]
-    while len(a) < n:
-        a.append(a[-1] * (1 - a[-1] / 4))
-    levels = [1.0]
-    for smallest in reversed(a[:-1]):
-        levels.insert(0, levels[0] * (1 - smallest / 2))
-    return [0.0, *levels]
+def by_gradient(n):
+    """Where the derivatives of the deficit in all levels between 0 and 1 vanish."""
+
+    def slopes(inner):
+        zeta = np.concatenate([[0.0], inner, [1.0]])
+        share = np.diff(zeta) / zeta[1:]  # revealed in each step, of what was unknown
+        return 2 * share[:-1] - share[:-1] ** 2 - 2 * share[1:]
+
+    inner = scipy.optimize.fsolve(slopes, (np.arange(1, n) / n) ** 1.5, xtol=1e-12)
+    return [0.0, *inner, 1.0]
 
 
 def in_two_steps(g, m, c, alpha, sigma, eta):
@@ -80,7 +81,7 @@ RIGHT = {
     "14-1": [by_brent],
     "14-3": [by_kernel],
     "14-4": [by_logarithms],
-    "14-5": [by_optimiser],
+    "14-5": [by_gradient],
     "14-6": [in_two_steps],
 }
 WRONG = {
