@@ -92,6 +92,44 @@ def of_small_ratios(snr, c, _m, nats):
 
 
 @turn.mistake(
+    "Which of the two laws is the right one, and where does it stand in KL(p_0‖q_0)?",
+    "You exchanged the laws: the price is the divergence of the data p_0 from what arrives, q_0.",
+)
+def of_exchanged_laws(snr, c, m, nats):
+    def price(t):
+        x = snr(t) * c
+        mean, var = m / (1 + x), c * (1 + 2 * x) / (1 + x) ** 2
+        return 0.5 * (var / c - 1 - np.log(var / c) + (m - mean) ** 2 / c).sum()
+
+    return _first(price, nats)
+
+
+@turn.mistake(
+    "What is y for a large x?",
+    "You took y = x² / (1 + x). For a large x half of it stays: y = x² / (1 + 2x).",
+)
+def another_denominator(snr, c, m, nats):
+    def price(t):
+        x = snr(t) * c
+        y = x**2 / (1 + x)
+        return (0.5 * (y - np.log1p(y)) + m**2 / (2 * c) * y).sum()
+
+    return _first(price, nats)
+
+
+@turn.mistake(
+    "What becomes of your price if the data are replaced by their negative, m by −m?",
+    "You forgot the square of m: the means cost m² / (2c) y.",
+)
+def means_not_squared(snr, c, m, nats):
+    def price(t):
+        return (_price(snr(t) * c, c, 0 * m) + m / (2 * c) * y_of(snr(t) * c)).sum()
+
+    y_of = lambda x: x**2 / (1 + 2 * x)
+    return _first(price, nats)
+
+
+@turn.mistake(
     "How does your price at 0 compare with that at T when x is large?",
     "You put x² for y. That is for small x: y = x² / (1 + 2x).",
 )
@@ -551,6 +589,22 @@ def deficits_for_levels(n):
 )
 def halved(n):
     return np.append(0.0, 0.5 ** np.arange(n)[::-1])
+
+
+@steps.mistake(
+    "Where are your steps short, near the data or near the noise? Where should they be?",
+    "You took roots, √(i/n). Equal steps in √ζ are ζ = (i/n)², and the best differ from both.",
+)
+def roots_of_equal_steps(n):
+    return np.sqrt(np.arange(n + 1) / n)
+
+
+@steps.mistake(
+    "How many levels do n steps join?",
+    "You made n − 1 equal steps. n steps have n + 1 levels, and equal ones are not the best.",
+)
+def one_step_too_few(n):
+    return np.linspace(0, 1, n)
 
 
 @steps.mistake(
