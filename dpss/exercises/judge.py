@@ -33,6 +33,7 @@ class Late(BaseException):
     """An answer takes too long. No Exception, so that `except Exception` lets it through."""
 
 
+@np.errstate(all="ignore")  # an answer may be infinite or NaN: that is said, not warned of
 def judge(exercise, answer):
     """The verdict on an answer; nothing that the answer does is raised."""
     if answer is None or answer is ...:
@@ -109,8 +110,7 @@ def differs(tolerance, x, y):
 def repeats(exercise, mistake, values, found):
     """Whether an answer says what the mistake says; one that cannot be computed says nothing."""
     try:
-        with np.errstate(all="ignore"):
-            wrong = results(mistake.function(*copy.deepcopy(values)), len(found))
+        wrong = results(mistake.function(*copy.deepcopy(values)), len(found))
     except (ValueError, ArithmeticError, Unfit):
         return False
     return close(exercise, found, wrong)
@@ -184,7 +184,7 @@ def limited(function, arguments, seconds):
     """
     main = threading.current_thread() is threading.main_thread()
     watch = alarm if main and hasattr(signal, "setitimer") else look
-    with np.errstate(all="ignore"), watch(seconds):
+    with watch(seconds):
         return function(*arguments)
 
 

@@ -178,3 +178,9 @@ def test_numpy_is_all_that_is_imported():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.startswith("04-3  not done yet"), done.stderr
+
+
+@pytest.mark.filterwarnings("error")
+def test_infinite_and_missing_numbers_are_said_without_a_warning():
+    for answer in (lambda u, a: running(u, a) / 0 * 1.0, lambda u, a: u * np.inf):
+        assert judge(sums, answer).kind in ("differs", "fails")
