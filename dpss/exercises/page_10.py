@@ -153,7 +153,7 @@ def _tilde2(gain, noise_s, noise_t):
     "α_{t|s} σ_s² is the covariance in the chain. Yours must depend on η: only ε̂ is in both "
     "states.",
 )
-def always_the_chain(eta, gain, noise_s, noise_t):
+def always_the_chain(_eta, gain, noise_s, _noise_t):
     return noise_s**2, gain * noise_s**2
 
 
@@ -218,7 +218,7 @@ def of_the_step_forward(eta, gain, noise_s, noise_t):
     "What is σ_{t|s}² if the gain of the step is not 1?",
     "You took σ_t² − σ_s² for σ_{t|s}². The noise at s fades with the gain: σ_t² − α_{t|s}² σ_s².",
 )
-def gain_forgotten_in_noise(eta, gain, noise_s, noise_t):
+def gain_forgotten_in_noise(eta, _gain, noise_s, noise_t):
     return two_moments(eta, 1.0, noise_s, noise_t)
 
 
@@ -234,7 +234,7 @@ def deviation(eta, gain, noise_s, noise_t):
     "Which noise is in both states? What follows for the covariance at η = 1, and at η = 0?",
     "You computed the covariance of the deterministic step, σ_s σ_t. With η > 0 less of ε̂ is kept.",
 )
-def always_one_noise(eta, gain, noise_s, noise_t):
+def always_one_noise(_eta, _gain, noise_s, noise_t):
     return noise_s**2, noise_s * noise_t
 
 
@@ -415,7 +415,7 @@ def share_left(c, ratio):
     return left.sum() / c.sum()
 
 
-def _left(c, theta):
+def _left(theta):
     """Shares of the modes; one row of angles for each time."""
     return np.prod(np.cos(np.diff(theta, axis=0)) ** 2, axis=0)
 
@@ -429,7 +429,7 @@ def _theta(c, ratio):
     "You took the mean of the shares over the modes. The share of all variance is Σ c·share / Σ c.",
 )
 def mean_of_shares(c, ratio):
-    return _left(c, _theta(c, ratio)).mean()
+    return _left(_theta(c, ratio)).mean()
 
 
 @angles.mistake(
@@ -437,7 +437,7 @@ def mean_of_shares(c, ratio):
     "You returned the variance that is left, summed over the modes. Divide it by the sum of c.",
 )
 def variance_left(c, ratio):
-    return (c * _left(c, _theta(c, ratio))).sum()
+    return (c * _left(_theta(c, ratio))).sum()
 
 
 @angles.mistake(
@@ -454,7 +454,7 @@ def cosine_not_squared(c, ratio):
     "The last step, from t_1 to the data, is missing: it begins at θ_1 and ends at θ_0 = 0.",
 )
 def last_step_forgotten(c, ratio):
-    return (c * _left(c, _theta(c, ratio)[1:])).sum() / c.sum()
+    return (c * _left(_theta(c, ratio)[1:])).sum() / c.sum()
 
 
 @angles.mistake(
@@ -462,7 +462,7 @@ def last_step_forgotten(c, ratio):
     "tan θ = σ / (α √c): the standard deviation of the mode. You divided by c.",
 )
 def divided_by_variance(c, ratio):
-    return (c * _left(c, _theta(c**2, ratio))).sum() / c.sum()
+    return (c * _left(_theta(c**2, ratio))).sum() / c.sum()
 
 
 @angles.mistake(
@@ -470,7 +470,7 @@ def divided_by_variance(c, ratio):
     "You took arctan of σ √c / α. The variance of the data belongs to the signal: σ / (α √c).",
 )
 def variance_at_the_noise(c, ratio):
-    return (c * _left(c, _theta(1 / c, ratio))).sum() / c.sum()
+    return (c * _left(_theta(1 / c, ratio))).sum() / c.sum()
 
 
 @angles.mistake(
@@ -478,7 +478,7 @@ def variance_at_the_noise(c, ratio):
     "You took the same angle, arctan of σ / α, for all modes. It depends on c: σ / (α √c).",
 )
 def one_angle_for_all(c, ratio):
-    return (c * _left(c, _theta(np.ones(len(c)), ratio))).sum() / c.sum()
+    return (c * _left(_theta(np.ones(len(c)), ratio))).sum() / c.sum()
 
 
 @angles.mistake(
@@ -487,7 +487,7 @@ def one_angle_for_all(c, ratio):
     "angles.",
 )
 def angles_of_the_mean(c, ratio):
-    return (c * _left(c, _theta(np.full(len(c), c.mean()), ratio))).sum() / c.sum()
+    return (c * _left(_theta(np.full(len(c), c.mean()), ratio))).sum() / c.sum()
 
 
 @angles.mistake(
@@ -558,7 +558,7 @@ def gain_not_squared(V, c, tau, m):
     "What is the score of N(0, c)? Try it with a very small c: is it steep or flat?",
     "You took −u as the score. That is right for c = 1 only: it is −u/c.",
 )
-def score_of_unit_variance(V, c, tau, m):
+def score_of_unit_variance(V, _c, tau, m):
     return _iterated(V, (1 - tau) ** 2, 2 * tau, m)
 
 
@@ -624,14 +624,14 @@ def noise_forgotten(V, c, tau, m):
     "Does your result depend on V and m?",
     "This is the limit of many steps. Asked is the variance after m of them.",
 )
-def only_the_limit(V, c, tau, m):
+def only_the_limit(_V, c, tau, _m):
     return c / (1 - tau / (2 * c))
 
 
 @langevin.mistake(
     "Does your result depend on m? Try m = 1 and m = 2.", "This is one step. Repeat it m times."
 )
-def one_step(V, c, tau, m):
+def one_step(V, c, tau, _m):
     return (1 - tau / c) ** 2 * V + 2 * tau
 
 
