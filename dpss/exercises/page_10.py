@@ -123,6 +123,42 @@ def gains_exchanged(u, D, alpha_t, sigma_t, alpha_s, sigma_s):
     return _solver(u, _noise(u, D, alpha_t, sigma_t), h, alpha_s, alpha_t, sigma_s)
 
 
+@solver.mistake(
+    "Let the guess be perfect and the state free of noise: u = α_t D. What should come out?",
+    "The first term is α_s/α_t u: the signal has to grow with the gain. You left u as it is.",
+)
+def without_gains(u, D, alpha_t, sigma_t, alpha_s, sigma_s):
+    h = _h(alpha_t, sigma_t, alpha_s, sigma_s)
+    return _solver(u, _noise(u, D, alpha_t, sigma_t), h, 1.0, 1.0, sigma_s)
+
+
+@solver.mistake(
+    "Your step is nearly right where h is small. Which function of h have you simplified?",
+    "You multiply by h. The factor is e^h − 1, which is about h for short steps only.",
+)
+def h_for_its_exponential(u, D, alpha_t, sigma_t, alpha_s, sigma_s):
+    h = _h(alpha_t, sigma_t, alpha_s, sigma_s)
+    return alpha_s / alpha_t * u - sigma_s * h * _noise(u, D, alpha_t, sigma_t)
+
+
+@solver.mistake(
+    "At which of the two times is the noise ε̂ that you see?",
+    "ε̂ = (u − α_t D) / σ_t belongs to the state at t. You took gain and noise level at s.",
+)
+def noise_seen_at_s(u, D, alpha_t, sigma_t, alpha_s, sigma_s):
+    h = _h(alpha_t, sigma_t, alpha_s, sigma_s)
+    return _solver(u, _noise(u, D, alpha_s, sigma_s), h, alpha_t, alpha_s, sigma_s)
+
+
+@solver.mistake(
+    "Which function takes a ratio α/σ to ℓ?",
+    "Your ℓ is α/σ itself. It is the logarithm of that, half the log of the SNR.",
+)
+def without_logarithm(u, D, alpha_t, sigma_t, alpha_s, sigma_s):
+    h = alpha_s / sigma_s - alpha_t / sigma_t
+    return _solver(u, _noise(u, D, alpha_t, sigma_t), h, alpha_t, alpha_s, sigma_s)
+
+
 moments = Exercise(
     "10-2",
     asks="the variance of the result of a step, and its covariance with the state before",
@@ -236,6 +272,49 @@ def deviation(eta, gain, noise_s, noise_t):
 )
 def always_one_noise(_eta, _gain, noise_s, noise_t):
     return noise_s**2, noise_s * noise_t
+
+
+@moments.mistake(
+    "In which order are the two results asked for?",
+    "You returned the covariance first. First comes the variance.",
+)
+def exchanged(eta, gain, noise_s, noise_t):
+    return two_moments(eta, gain, noise_s, noise_t)[::-1]
+
+
+@moments.mistake(
+    "How much of ε̂ is in the state at time t?",
+    "You multiplied by σ_s. The state before is at time t and contains σ_t ε̂.",
+)
+def noise_level_of_s(eta, gain, noise_s, noise_t):
+    variance, covariance = two_moments(eta, gain, noise_s, noise_t)
+    return variance, covariance / noise_t * noise_s
+
+
+@moments.mistake(
+    "Write U_t with the start and ε̂. Is there a step of the chain in it?",
+    "You multiplied by α_{t|s} as well. Its only place is in σ̃; the state is α_t u_0 + σ_t ε̂.",
+)
+def gain_once_more(eta, gain, noise_s, noise_t):
+    variance, covariance = two_moments(eta, gain, noise_s, noise_t)
+    return variance, gain * covariance
+
+
+@moments.mistake(
+    "Is there no noise that both states contain?",
+    "Your covariance is 0, but ε̂ is computed from the state at t, and it is in the result.",
+)
+def uncorrelated(_eta, _gain, noise_s, _noise_t):
+    return noise_s**2, 0.0
+
+
+@moments.mistake(
+    "The squares of the factors of ε̂ and ε should add up to σ_s². Do yours?",
+    "You added η² σ̃² to σ_s². The share of ε̂ is σ_s² − η² σ̃², and both together σ_s².",
+)
+def fresh_noise_on_top(eta, gain, noise_s, noise_t):
+    variance, covariance = two_moments(eta, gain, noise_s, noise_t)
+    return variance + eta**2 * _tilde2(gain, noise_s, noise_t), covariance
 
 
 best = Exercise(
@@ -391,6 +470,56 @@ def mean_with_unit_noise(u, D, slope, alpha_t, sigma_t, alpha_s, sigma_s):
     return mean, best_step(u, D, slope, *levels)[1]
 
 
+@best.mistake(
+    "What is σ_{t|s}² if the gain of the step is not 1?",
+    "You took σ_t² − σ_s² for σ_{t|s}². The noise at s fades with the gain: σ_t² − α_{t|s}² σ_s².",
+)
+def gain_forgotten_forward(u, D, slope, alpha_t, sigma_t, alpha_s, sigma_s):
+    forward = sigma_t**2 - sigma_s**2
+    b, kept = alpha_s * forward / sigma_t**2, alpha_t / alpha_s * sigma_s**2 / sigma_t**2
+    variance = forward * sigma_s**2 / sigma_t**2 + b**2 * sigma_t**2 / alpha_t * slope
+    return alpha_s * D + kept * (u - alpha_t * D), variance
+
+
+@best.mistake(
+    "Does the signal grow or fade in a step forward?",
+    "Your α_{t|s} is α_s / α_t. The step leads from s to t: α_{t|s} = α_t / α_s.",
+)
+def gain_upside_down(u, D, slope, alpha_t, sigma_t, alpha_s, sigma_s):
+    gain = alpha_s / alpha_t
+    forward = sigma_t**2 - (gain * sigma_s) ** 2
+    b, kept = alpha_s * forward / sigma_t**2, gain * sigma_s**2 / sigma_t**2
+    variance = forward * sigma_s**2 / sigma_t**2 + b**2 * sigma_t**2 / alpha_t * slope
+    return alpha_s * D + kept * (u - alpha_t * D), variance
+
+
+@best.mistake(
+    "If you knew the start, would there be no uncertainty left in the step?",
+    "You forgot σ̃². It is there even if the start is known; b² Var(X|u) is added to it.",
+)
+def only_doubt(u, D, slope, *levels):
+    mean, variance = best_step(u, D, slope, *levels)
+    return mean, variance - without_doubt(u, D, slope, *levels)[1]
+
+
+@best.mistake(
+    "How much of the unknown start is in the state at s, once u is known?",
+    "Var(X|u) needs the factor b², with the weight b of the start. You added it as it is.",
+)
+def weight_forgotten(u, D, slope, *levels):
+    mean, known = without_doubt(u, D, slope, *levels)
+    return mean, known + levels[1] ** 2 / levels[0] * slope
+
+
+@best.mistake(
+    "Your variance is right. What does your mean give if there is no noise to be seen, u = α_t D?",
+    "You multiplied u by γ. To α_s D belongs γ (u − α_t D), the noise that you see; to u itself "
+    "belongs b D.",
+)
+def mean_of_both(u, D, slope, *levels):
+    return levels[2] * D + _step(*levels)[1] * u, best_step(u, D, slope, *levels)[1]
+
+
 angles = Exercise(
     "10-5",
     asks="the share of all variance that DDIM steps leave",
@@ -508,10 +637,51 @@ def share_lost(c, ratio):
     return 1 - share_left(c, ratio)
 
 
+@angles.mistake(
+    "Which whole do you compare with? Try one mode and two.",
+    "You divided by the number of modes. The whole is the sum of c.",
+)
+def divided_by_number(c, ratio):
+    return (c * _left(_theta(c, ratio))).mean()
+
+
+@angles.mistake(
+    "Does your result depend on the times between the first and the last?",
+    "This is one step from t_m to the data. Each step contributes the cosine of its own angle.",
+)
+def one_long_step(c, ratio):
+    return (c * np.cos(_theta(c, ratio)[-1]) ** 2).sum() / c.sum()
+
+
+@angles.mistake(
+    "From which angle does the sampler start?",
+    "You added a step from pure noise, π/2. The sampler starts at t_m with the right variance.",
+)
+def from_pure_noise(c, ratio):
+    theta = np.vstack([_theta(c, ratio), np.full(len(c), np.pi / 2)])
+    return (c * _left(theta)).sum() / c.sum()
+
+
+@angles.mistake(
+    "Is c a variance or a standard deviation, and which do you add up?",
+    "You weighted the modes by √c. Variances add up: the weights are c.",
+)
+def weighted_by_deviations(c, ratio):
+    return (np.sqrt(c) * _left(_theta(c, ratio))).sum() / np.sqrt(c).sum()
+
+
+@angles.mistake(
+    "What is the angle of a right triangle whose legs you know?",
+    "You took σ / (α √c) as the angle. It is its tangent.",
+)
+def tangent_for_angle(c, ratio):
+    return (c * _left(np.tan(_theta(c, ratio)))).sum() / c.sum()
+
+
 langevin = Exercise(
     "10-6",
     asks="the variance after m steps of Langevin dynamics on Gaussian data",
-    inputs=[(1.0, 0.5, 0.1, 1), (0.0, 2.0, 0.5, 1), (3.0, 0.8, 0.3, 3), (0.2, 4.0, 1.0, 10)],
+    inputs=[(1.0, 0.5, 0.1, 1), (0.1, 2.0, 0.5, 1), (3.0, 0.8, 0.3, 3), (0.2, 4.0, 1.0, 10)],
 )
 
 
@@ -560,6 +730,60 @@ def gain_not_squared(V, c, tau, m):
 )
 def score_of_unit_variance(V, _c, tau, m):
     return _iterated(V, (1 - tau) ** 2, 2 * tau, m)
+
+
+@langevin.mistake(
+    "How does a factor in front of ε enter the variance?",
+    "You took 2τ as factor of ε and added (2τ)². The factor is √(2τ), and its square 2τ.",
+)
+def root_of_noise_forgotten(V, c, tau, m):
+    return _iterated(V, (1 - tau / c) ** 2, (2 * tau) ** 2, m)
+
+
+@langevin.mistake(
+    "From V = 0: what is the variance after one step?",
+    "You damp the fresh noise in its own step. First the state is multiplied, then noise is added.",
+)
+def noise_before_damping(V, c, tau, m):
+    for _ in range(m):
+        V = (1 - tau / c) ** 2 * (V + 2 * tau)
+    return V
+
+
+@langevin.mistake(
+    "What is the unit of your result: that of a grey value, or of its square?",
+    "You returned the standard deviation. The variance is asked for.",
+)
+def deviation_of_state(V, c, tau, m):
+    return np.sqrt(langevin_variance(V, c, tau, m))
+
+
+@langevin.mistake(
+    "Expand the square of 1 − τ/c. Which terms have you kept?",
+    "You dropped (τ/c)², so this is Euler's method for the variance. The variance of Euler's steps "
+    "is multiplied by (1 − τ/c)².",
+)
+def square_dropped(V, c, tau, m):
+    return _iterated(V, 1 - 2 * tau / c, 2 * tau, m)
+
+
+@langevin.mistake(
+    "Expand the square of 1 − τ/c. Are there two terms or three?",
+    "(1 − τ/c)² is 1 − 2τ/c + (τ/c)². You squared the two parts and not the difference: state and "
+    "score are not independent.",
+)
+def mixed_term_forgotten(V, c, tau, m):
+    return _iterated(V, 1 + (tau / c) ** 2, 2 * tau, m)
+
+
+@langevin.mistake(
+    "Whose score is it: that of the law that you want, or that of the state?",
+    "You took the score of the state, −u/V. It is that of the law p: −u/c.",
+)
+def score_of_the_state(V, _c, tau, m):
+    for _ in range(m):
+        V = (V - tau) ** 2 / V + 2 * tau
+    return V
 
 
 @langevin.mistake(

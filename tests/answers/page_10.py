@@ -58,4 +58,35 @@ RIGHT = {
     "10-5": [by_angles],
     "10-6": [by_steps],
 }
-WRONG = {"10-1": {}, "10-2": {}, "10-4": {}, "10-5": {}, "10-6": {}}
+
+
+def data_prediction_reversed(u, D, alpha_t, sigma_t, alpha_s, sigma_s):
+    h = math.log(alpha_s / sigma_s) - math.log(alpha_t / sigma_t)
+    return sigma_s / sigma_t * u - alpha_s * math.expm1(h) * D
+
+
+WRONG = {
+    "10-1": {
+        "differs": data_prediction_reversed,
+        "h_for_its_exponential": lambda u, D, at, st, a, s: (
+            a / at * u - s * math.log(a * st / at / s) * (u - at * D) / st
+        ),
+    },
+    "10-2": {
+        "differs": lambda eta, gain, s, t: (s**2, t * s * (1 - eta)),
+        "fails": lambda eta, gain, s, t: s**2 + eta * gain * t,
+        "always_one_noise": lambda _eta, _gain, s, t: (s**2, s * t),
+    },
+    "10-4": {
+        "differs": lambda u, D, slope, at, st, a, s: (a * D, 0 * u + s**2),
+        "fails": lambda u, D, slope, at, st, a, s: a * D,
+    },
+    "10-5": {
+        "differs": lambda c, ratio: np.cos(np.arctan(ratio[-1] / np.sqrt(c))) ** 2,
+        "one_long_step": lambda c, ratio: (c**2 / (c + ratio[-1] ** 2)).sum() / c.sum(),
+    },
+    "10-6": {
+        "only_the_limit": lambda _V, c, tau, _m: 2 * tau / (1 - (1 - tau / c) ** 2),
+        "differs": lambda V, c, tau, m: V + m * tau * c,
+    },
+}
