@@ -86,6 +86,38 @@ def start_not_subtracted(u0, ut, x, y):
     return u0 + x / y * ut, bridge(u0, ut, x, y)[1]
 
 
+@between.mistake(
+    "If both ends are at 1, where should the path be in between?",
+    "You returned the pull of the end alone. The mean is u_0 + (x/y)(u_t − u_0).",
+)
+def pull_alone(u0, ut, x, y):
+    return x / y * (ut - u0), bridge(u0, ut, x, y)[1]
+
+
+@between.mistake(
+    "Put both ends at 1. Where should the path be in between, and where is yours?",
+    "You forgot the start: the mean is (1 − x/y) u_0 + (x/y) u_t.",
+)
+def share_of_the_end(u0, ut, x, y):
+    return x / y * ut, bridge(u0, ut, x, y)[1]
+
+
+@between.mistake(
+    "Let x tend to y: the end is at hand. How uncertain is the path there?",
+    "x²/y is what the end explains of the variance x. What is left is x − x²/y = x (y − x) / y.",
+)
+def explained_variance(u0, ut, x, y):
+    return bridge(u0, ut, x, y)[0], x**2 / y
+
+
+@between.mistake(
+    "Does your answer depend on x?",
+    "This is the middle, x = y/2. Asked is the mean and the variance at any clock x.",
+)
+def at_half_way(u0, ut, x, y):
+    return (u0 + ut) / 2 + 0 * x, y / 4
+
+
 coin = Exercise(
     "09-2",
     asks="denoiser, score and variance of a black or white pixel",
@@ -206,6 +238,51 @@ def deviation_of_pixel(u, sigma):
     return D, score, np.sqrt(variance)
 
 
+@coin.mistake(
+    "In which order are the three results asked for?",
+    "You returned the variance before the score. The order is: denoiser, score, variance.",
+)
+def out_of_order(u, sigma):
+    D, score, variance = black_or_white(u, sigma)
+    return D, variance, score
+
+
+@coin.mistake(
+    "Which way does your score point from u = 1.1 if there is hardly any noise: to 1, or to 0?",
+    "−u/σ² is the score of the noise alone. By Tweedie's formula it is (D − u)/σ².",
+)
+def score_of_the_noise(u, sigma):
+    D, _, variance = black_or_white(u, sigma)
+    return D, -u / sigma**2, variance
+
+
+@coin.mistake(
+    "Which variance do you have for a large u, and for a large −u?",
+    "(1 − D)² is the square of a distance from white. The variance is 1 − D².",
+)
+def distance_from_white(u, sigma):
+    D, score, _ = black_or_white(u, sigma)
+    return D, score, (1 - D) ** 2
+
+
+@coin.mistake(
+    "Is the pixel Gaussian?",
+    "This is Wiener's filter for data of variance 1. A pixel that is ±1 has the denoiser "
+    "tanh(u/σ²).",
+)
+def as_if_gaussian(u, sigma):
+    total = 1 + sigma**2
+    return u / total, -u / total, sigma**2 / total + 0 * u
+
+
+@coin.mistake(
+    "If u is a large positive number: is the pixel black or white?",
+    "The sign of your D: the pixel is +1 with the weight e^(u/σ²), and D = tanh(u/σ²).",
+)
+def colours_exchanged(u, sigma):
+    return _of(-black_or_white(u, sigma)[0], u, sigma)
+
+
 risk = Exercise(
     "09-3",
     asks="an estimate of the squared error of F that does not use the clean image",
@@ -321,6 +398,51 @@ def level_for_variance(u, F, divergence, alpha, sigma):
     return estimated_error(u, F, divergence, alpha, np.sqrt(sigma))
 
 
+@risk.mistake(
+    "How large is α for VE, and how large is it here? Where did it go?",
+    "You left out α. F is compared with u/α, the noise is N σ²/α², the divergence has 2σ²/α.",
+)
+def gain_left_out(u, F, divergence, alpha, sigma):
+    return estimated_error(u, F, divergence, alpha / alpha, sigma)
+
+
+@risk.mistake(
+    "How many pixels has an image of 4 rows and 3 columns?",
+    "len(u) is the number of rows. N is the number of all pixels, u.size (of a tensor: u.numel()).",
+)
+def rows_for_pixels(u, F, *rest):
+    misfit, noise, spread = _parts(u, F, *rest)
+    return misfit - noise / u.size * len(u) + spread
+
+
+@risk.mistake(
+    "Look at the powers of σ: what has an estimate of a square to contain?",
+    "The divergence has the factor 2σ²/α. You have 2σ/α: the other σ comes from the integration by "
+    "parts.",
+)
+def one_sigma_missing(u, F, divergence, alpha, sigma):
+    misfit, noise, spread = _parts(u, F, divergence, alpha, sigma)
+    return misfit - noise + spread / sigma
+
+
+@risk.mistake(
+    "How many factors 1/α come with each σ²?",
+    "The divergence has the factor 2σ²/α, with one α: F has none.",
+)
+def gain_squared_at_the_divergence(u, F, divergence, alpha, sigma):
+    misfit, noise, spread = _parts(u, F, divergence, alpha, sigma)
+    return misfit - noise + spread / alpha
+
+
+@risk.mistake(
+    "What is the noise level of u/α?",
+    "The noise of u/α has the variance σ²/α². You subtracted N σ².",
+)
+def noise_without_gain(u, F, divergence, alpha, sigma):
+    misfit, noise, spread = _parts(u, F, divergence, alpha, sigma)
+    return misfit - noise * alpha**2 + spread
+
+
 expected = Exercise(
     "09-4",
     asks="the mean square error that Wiener's filter should have",
@@ -410,6 +532,23 @@ def mean_spectrum(c, sigma):
 )
 def root_of_the_mean(c, sigma):
     return np.sqrt(expected_error(c, sigma))
+
+
+@expected.mistake(
+    "A mode without any variance, c = 0: can its error be large?",
+    "You returned the shares σ²/(c + σ²) that are filtered away. The error of a mode is c times "
+    "that.",
+)
+def share_that_is_lost(c, sigma):
+    return np.mean(sigma**2 / (c + sigma**2))
+
+
+@expected.mistake(
+    "Is the error asked for, or which part of the variance of the data it is?",
+    "You divided by the sum of c. The mean over the modes is asked for.",
+)
+def part_of_the_variance(c, sigma):
+    return (c * sigma**2 / (c + sigma**2)).sum() / c.sum()
 
 
 _three = np.array([0.2, 0.5, 0.3]), np.array([-1.0, 0.4, 2.0]), np.array([0.5, 1.2, 0.3])
@@ -526,6 +665,71 @@ def mixture_not_subtracted(u, j, w, *mixture):
     return guided_score(u, j, 0, *mixture) + w * _kinds(u, *mixture)[1][j]
 
 
+@guide.mistake(
+    "Does your score change with w, and does it know the other kinds?",
+    "You returned the score of kind j. It is s + w (s_j − s) with the score s of the mixture.",
+)
+def kind_alone(u, j, _w, weights, means, variances):
+    return _kinds(u, weights, means, variances)[1][j]
+
+
+@guide.mistake(
+    "Which score do you have for w = 0?",
+    "You returned w times the score of kind j. It is s + w (s_j − s) with the score s of the "
+    "mixture.",
+)
+def kind_times_w(u, j, w, *mixture):
+    return w * _kinds(u, *mixture)[1][j]
+
+
+@guide.mistake(
+    "Try w = 0 and w = 1. Which should give the mixture, and which the kind?",
+    "The shares are exchanged: the kind has the share w and the mixture 1 − w.",
+)
+def mixture_and_kind_exchanged(u, j, w, *mixture):
+    return guided_score(u, j, 1 - w, *mixture)
+
+
+@guide.mistake(
+    "By what do you divide the distance from the mean?",
+    "The score of a Gaussian is (mean − u)/variance. You divided by the standard deviation.",
+)
+def divided_by_deviation(u, j, w, weights, means, variances):
+    r, scores = _kinds(u, weights, means, variances)
+    scores = scores * np.sqrt(variances)
+    return r @ scores + w * (scores[j] - r @ scores)
+
+
+@guide.mistake(
+    "Differentiate log r_j once more: which kinds occur in its denominator?",
+    "You added w r_j s_j. The gradient of log r_j is s_j − s, with the score s of the mixture.",
+)
+def share_of_the_kind(u, j, w, *mixture):
+    r, scores = _kinds(u, *mixture)
+    return r @ scores + w * r[j] * scores[j]
+
+
+@guide.mistake(
+    "Try a mixture of two equal kinds. Whose score should come out?",
+    "You added up the scores of all kinds. The score of the mixture is their mean, with the "
+    "responsibilities as weights.",
+)
+def scores_added(u, j, w, *mixture):
+    _, scores = _kinds(u, *mixture)
+    return scores.sum() + w * (scores[j] - scores.sum())
+
+
+@guide.mistake(
+    "What stands in the exponent of a Gaussian, beside the square and the variance?",
+    "The 2 is missing: the exponent is −(u − mean)² / (2 variance).",
+)
+def half_missing(u, j, w, weights, means, variances):
+    parts = weights / np.sqrt(variances) * np.exp(-((u - means) ** 2) / variances)
+    scores = (means - u) / variances
+    s = parts @ scores / parts.sum()
+    return s + w * (scores[j] - s)
+
+
 soft = Exercise(
     "09-6",
     asks="the denoiser of a memory whose images are blurred by noise of level rho",
@@ -637,10 +841,43 @@ def distance_not_squared(u, stored, rho, sigma):
     return share * u + (1 - share) * fit @ stored / fit.sum()
 
 
+@soft.mistake(
+    "Does ρ play a part in what you return?",
+    "This is the memory at the level σ, without ρ. Blur spreads the kinds, and a part of the state "
+    "is kept.",
+)
+def sharp_memory(u, stored, rho, sigma):
+    return _soft(u, stored, 0.0 * rho, sigma**2)
+
+
+@soft.mistake("Do your weights add up to 1?", "Divide the exponentials by their sum.")
+def weights_not_normalised(u, stored, rho, sigma):
+    total = rho**2 + sigma**2
+    fit = np.exp(-((u - stored) ** 2).sum(1) / (2 * total))
+    return (sigma**2 * fit @ stored + rho**2 * u) / total
+
+
+@soft.mistake(
+    "Does every pixel bear witness on its own, or do you average their votes?",
+    "You took the mean of the squares over the pixels. In the exponent stands their sum.",
+)
+def mean_in_the_exponent(u, stored, rho, sigma):
+    total = rho**2 + sigma**2
+    return _soft(u, stored, rho**2 / total, total * len(u))
+
+
+@soft.mistake(
+    "How far do states of kind i spread around the image u_i, if there is a lot of noise?",
+    "Your weights are those at the level ρ. The noise spreads the states too: ρ² + σ².",
+)
+def weights_of_the_blur(u, stored, rho, sigma):
+    return _soft(u, stored, rho**2 / (rho**2 + sigma**2), rho**2)
+
+
 collapse = Exercise(
     "09-7",
     asks="the time at which a memory of n images of N pixels becomes certain",
-    inputs=[(1.0, 100, 4), (0.4, 1000, 20), (2.5, 50, 3), (1.0, 20_000, 256)],
+    inputs=[(1.0, 100, 4), (0.4, 1000, 20), (2.5, 50, 3), (1.0, 20_000, 60)],
 )
 
 
@@ -725,3 +962,35 @@ def ratio_upside_down(c, n, N):
 )
 def one_mode(c, n, N):
     return _time((n**2.0 - 1 + 0 * N) / c)
+
+
+@collapse.mistake(
+    "Is your time too large by the same factor for all inputs? In which unit is information?",
+    "You took logarithms to the base 2. Time comes from α = e^(−t), so the logarithm is natural.",
+)
+def in_bits(c, n, N):
+    return collapse_time(c, n, N) / np.log(2)
+
+
+@collapse.mistake(
+    "Does your time agree with the definition SNR = α²/σ²? Are there two halves in your formula?",
+    "You took the half twice: t = ½ log(1 + c/(n^(2/N) − 1)).",
+)
+def half_twice(c, n, N):
+    return collapse_time(c, n, N) / 2
+
+
+@collapse.mistake(
+    "There are two halves on the way, in the information and in the time. Have you used them?",
+    "Both are missing: log(1 + c SNR) = 2 log(n)/N, and t is half of log(1 + 1/SNR).",
+)
+def no_halves(c, n, N):
+    return 2 * half_of_the_information(c, n, N)
+
+
+@collapse.mistake(
+    "Is the exponent of n small for large images?",
+    "You have n to the power N/2. From N/2 · log(1 + c SNR) = log n follows n^(2/N).",
+)
+def exponent_upside_down(c, n, N):
+    return _time(np.expm1(np.log(n) * N / 2) / c)
