@@ -11,6 +11,8 @@ from dpss.bases import Pixels
 from dpss.priors import Empirical, Mixture
 from dpss.processes import Process
 
+torch.broadcast_shapes((1,), (1,))  # imports SymPy, which takes seconds where much else runs
+
 
 def still(noise):
     """A process that keeps the signal and has the noise level `noise` at time 1."""

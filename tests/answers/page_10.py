@@ -8,6 +8,8 @@ import torch
 from dpss.bases import Pixels
 from dpss.processes import Process
 
+torch.broadcast_shapes((1,), (1,))  # imports SymPy, which takes seconds where much else runs
+
 
 def by_logarithms(u, D, alpha_t, sigma_t, alpha_s, sigma_s):
     ell_t, ell_s = math.log(alpha_t / sigma_t), math.log(alpha_s / sigma_s)
