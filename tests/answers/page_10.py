@@ -1,0 +1,94 @@
+"""Answers to the exercises of page Sampling, written by others than their authors."""
+
+import math
+
+import numpy as np
+import torch
+
+from dpss.bases import Pixels
+from dpss.processes import Process
+
+torch.broadcast_shapes((1,), (1,))  # imports SymPy, which takes seconds where much else runs
+
+
+def by_logarithms(u, D, alpha_t, sigma_t, alpha_s, sigma_s):
+    ell_t, ell_s = math.log(alpha_t / sigma_t), math.log(alpha_s / sigma_s)
+    noise = (torch.as_tensor(u) - alpha_t * torch.as_tensor(D)) / sigma_t
+    return alpha_s / alpha_t * torch.as_tensor(u) - sigma_s * math.expm1(ell_s - ell_t) * noise
+
+
+def by_angle(eta, gain, noise_s, noise_t):
+    """The fresh noise is the sine of an angle, the kept one its cosine."""
+    sine = eta * math.sqrt(1 - (gain * noise_s / noise_t) ** 2)
+    return np.float64(noise_s) ** 2, noise_s * noise_t * math.sqrt(1 - sine**2)
+
+
+def by_library(u, D, slope, alpha_t, sigma_t, alpha_s, sigma_s):
+    """Gain and noise level of a process are exponential and linear between the two times 0.5, 1."""
+    log_gain = lambda t: 2 * (1 - t) * math.log(alpha_s) + (2 * t - 1) * math.log(alpha_t)
+    noise = lambda t: 2 * (1 - t) * sigma_s + (2 * t - 1) * sigma_t
+    process = Process(Pixels(), log_gain, noise)
+    u, D, slope = (torch.as_tensor(x, dtype=torch.float64).reshape(-1, 1, 1) for x in (u, D, slope))
+    law = process.posterior(D, u, 0.5, 1.0)
+    b = alpha_s * process.kernel(0.5, 1.0).std ** 2 / sigma_t**2
+    variance = law.std**2 + b**2 * sigma_t**2 / alpha_t * slope
+    return law.mean.flatten(), variance.flatten()
+
+
+def by_angles(c, ratio):
+    left = 0.0
+    for variance in c:
+        theta = [0.0] + [math.atan2(x, math.sqrt(variance)) for x in ratio]
+        left += variance * math.prod(
+            math.cos(b - a) ** 2 for a, b in zip(theta[:-1], theta[1:], strict=True)
+        )
+    return left / sum(c)
+
+
+def by_steps(V, c, tau, m):
+    u = torch.ones((), dtype=torch.float64, requires_grad=True)
+    torch.distributions.Normal(0, c**0.5).log_prob(u).backward()
+    for _ in range(m):
+        V = (1 + tau * u.grad) ** 2 * V + math.sqrt(2 * tau) ** 2
+    return V
+
+
+RIGHT = {
+    "10-1": [by_logarithms],
+    "10-2": [by_angle],
+    "10-4": [by_library],
+    "10-5": [by_angles],
+    "10-6": [by_steps],
+}
+
+
+def data_prediction_reversed(u, D, alpha_t, sigma_t, alpha_s, sigma_s):
+    h = math.log(alpha_s / sigma_s) - math.log(alpha_t / sigma_t)
+    return sigma_s / sigma_t * u - alpha_s * math.expm1(h) * D
+
+
+WRONG = {
+    "10-1": {
+        "differs": data_prediction_reversed,
+        "h_for_its_exponential": lambda u, D, at, st, a, s: (
+            a / at * u - s * math.log(a * st / at / s) * (u - at * D) / st
+        ),
+    },
+    "10-2": {
+        "differs": lambda eta, gain, s, t: (s**2, t * s * (1 - eta)),
+        "fails": lambda eta, gain, s, t: s**2 + eta * gain * t,
+        "always_one_noise": lambda _eta, _gain, s, t: (s**2, s * t),
+    },
+    "10-4": {
+        "differs": lambda u, D, slope, at, st, a, s: (a * D, 0 * u + s**2),
+        "fails": lambda u, D, slope, at, st, a, s: a * D,
+    },
+    "10-5": {
+        "differs": lambda c, ratio: np.cos(np.arctan(ratio[-1] / np.sqrt(c))) ** 2,
+        "one_long_step": lambda c, ratio: (c**2 / (c + ratio[-1] ** 2)).sum() / c.sum(),
+    },
+    "10-6": {
+        "only_the_limit": lambda _V, c, tau, _m: 2 * tau / (1 - (1 - tau / c) ** 2),
+        "differs": lambda V, c, tau, m: V + m * tau * c,
+    },
+}
