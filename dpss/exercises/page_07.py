@@ -109,6 +109,47 @@ def cut_off(lam, taus, gammas, sigmas):
     return np.maximum(step_variance(lam, taus, gammas, sigmas), 0)
 
 
+@legal.mistake(
+    "Your gain has two factors. What happens to each of them in a variance?",
+    "You squared the blur and not the fade: (γ_t/γ_s)² is needed.",
+)
+def fade_not_squared(lam, taus, gammas, sigmas):
+    roots = np.sqrt(gammas[0]), np.sqrt(gammas[1])
+    return step_variance(lam, taus, roots, sigmas)
+
+
+@legal.mistake(
+    "In a variance, which power has each of the two factors of the gain?",
+    "You squared the fade and not the blur: exp(−2λ(τ_t − τ_s)) is needed.",
+)
+def blur_not_squared(lam, taus, gammas, sigmas):
+    return step_variance(lam / 2, taus, gammas, sigmas)
+
+
+@legal.mistake(
+    "For one mode: which of the two noise levels has the state that your step acts on?",
+    "σ²(1 − α²) is right if the noise level stays the same. Here σ_s and σ_t differ.",
+)
+def level_that_stays(lam, taus, gammas, sigmas):
+    return step_variance(lam, taus, gammas, (sigmas[1], sigmas[1]))
+
+
+@legal.mistake(
+    "Let the picture fade further after the step. Is your noise larger or smaller than that?",
+    "You returned 1/SNR_t − 1/SNR_s. Its sign is right; the variance is α_t² times it.",
+)
+def over_signal(lam, taus, gammas, sigmas):
+    return step_variance(lam, taus, gammas, sigmas) / (gammas[1] * np.exp(-lam * taus[1])) ** 2
+
+
+@legal.mistake(
+    "Take no blur and no fade, and noise that grows. Which sign should the result have?",
+    "You subtracted the new variance from the old one: the other way round.",
+)
+def other_sign(lam, taus, gammas, sigmas):
+    return -step_variance(lam, taus, gammas, sigmas)
+
+
 fresh = Exercise(
     "07-2",
     asks="the covariance matrix of the noise of a step of heat, on a line of n pixels",
@@ -227,6 +268,48 @@ def continuous(n, blur_s, blur_t, sigma):
     B /= np.linalg.norm(B, axis=1)[:, None]
     falls = np.exp(-((np.pi * k / n) ** 2) * (blur_t**2 - blur_s**2))
     return sigma**2 * (np.eye(n) - B.T @ (falls[:, None] * B))
+
+
+@fresh.mistake(
+    "What are the variances on the diagonal of your matrix: can they be negative?",
+    "The covariance is σ²(I − T_2τ), not σ²(T_2τ − I).",
+)
+def negative_variance(n, blur_s, blur_t, sigma):
+    return -noise_covariance(n, blur_s, blur_t, sigma)
+
+
+@fresh.mistake(
+    "Which matrix leaves an image as it is?",
+    "`1 - T` subtracts T from a matrix full of ones. I is np.eye(n).",
+)
+def full_of_ones(n, blur_s, blur_t, sigma):
+    return noise_covariance(n, blur_s, blur_t, sigma) + sigma**2 * (1 - np.eye(n))
+
+
+@fresh.mistake(
+    "Does your step depend only on how far 2τ_t is from 2τ_s?",
+    "You subtracted the blurs of the two states, T_2τ_s − T_2τ_t. The step acts on noise of "
+    "covariance σ²I, and what it takes from it is σ²(I − T_2τ), τ = τ_t − τ_s.",
+)
+def difference_of_states(n, blur_s, blur_t, sigma):
+    return sigma**2 * (_blurred(n, blur_s**2) - _blurred(n, blur_t**2))
+
+
+@fresh.mistake(
+    "np.exp of a matrix: what does it do with the entries that are 0?",
+    "The exponential of a matrix is not that of its entries. Take it of the eigenvalues.",
+)
+def exponential_of_entries(n, blur_s, blur_t, sigma):
+    return sigma**2 * (np.eye(n) - np.exp((blur_t**2 - blur_s**2) * _line(n)))
+
+
+@fresh.mistake(
+    "Between which quantities are your covariances, pixels or modes?",
+    "Your matrix is diagonal: that of the modes. In pixels it is BᵀDB.",
+)
+def of_modes(n, blur_s, blur_t, sigma):
+    eigenvalues = 2 - 2 * np.cos(np.pi * np.arange(n) / n)
+    return sigma**2 * np.diag(1 - np.exp(-eigenvalues * (blur_t**2 - blur_s**2)))
 
 
 belief = Exercise(
@@ -355,6 +438,57 @@ def noise_not_squared(alpha, v, sigma, believed):
     return np.sqrt(np.sum(_errors(w, alpha, v, np.sqrt(sigma))))
 
 
+@belief.mistake(
+    "How many numbers do you return, and in which unit?",
+    "These are the mean square errors of the modes. Add them up and take the root.",
+)
+def squares_mode_by_mode(alpha, v, sigma, believed):
+    return _errors(_slope(alpha, v, believed), alpha, v, sigma)
+
+
+@belief.mistake(
+    "What is asked for if there are two equal modes: twice something?",
+    "You returned the average of the squares. Take the sum, and then the root.",
+)
+def average_of_squares(alpha, v, sigma, believed):
+    return total_error(alpha, v, sigma, believed) ** 2 / np.size(v)
+
+
+@belief.mistake(
+    "The noise in y is multiplied by w′. What is its variance then?",
+    "The noise that gets through is w′²σ²; you have w′σ².",
+)
+def slope_not_squared_again(alpha, v, sigma, believed):
+    w = _slope(alpha, v, believed)
+    return np.sqrt(np.sum((1 - w * alpha) ** 2 * v + w * sigma**2))
+
+
+@belief.mistake(
+    "Does your result change with what is believed?",
+    "You divided by α, the inverse, which is the limit σ′ → 0. The slope has σ′.",
+)
+def inverse(alpha, v, sigma, believed):
+    return np.sqrt(np.sum((sigma / alpha) ** 2 + 0 * v))
+
+
+@belief.mistake(
+    "An estimate that always says the mean: which error has it, for a mode of variance v?",
+    "The error of the signal is (1 − w′α)²v. You left out v.",
+)
+def signal_without_variance(alpha, v, sigma, believed):
+    w = _slope(alpha, v, believed)
+    return np.sqrt(np.sum((1 - w * alpha) ** 2 + w**2 * sigma**2))
+
+
+@belief.mistake(
+    "Let there be no noise, and the slope 1/α. Is your error 0?",
+    "The estimate of c is w′y, and y = αc + …: the signal misses (1 − w′α)c, not (1 − w′)c.",
+)
+def signal_not_blurred(alpha, v, sigma, believed):
+    w = _slope(alpha, v, believed)
+    return np.sqrt(np.sum((1 - w) ** 2 * v + w**2 * sigma**2))
+
+
 decimals = Exercise(
     "07-4",
     asks="the blur, in pixels, at which an error θ of what is stored has grown to 0.1",
@@ -413,6 +547,22 @@ def times_lambda(theta, lam):
 )
 def no_lambda(theta, lam):
     return longest_blur(theta, lam) * np.sqrt(lam)
+
+
+@decimals.mistake(
+    "Which unit does your result have?",
+    "You returned 2τ, the square of the blur. The root is missing.",
+)
+def square_of_blur(theta, lam):
+    return longest_blur(theta, lam) ** 2
+
+
+@decimals.mistake(
+    "Make λ four times as large. By which factor does the blur fall?",
+    "λ stands under the root: the blur is √(2 log(0.1/θ) / λ).",
+)
+def lambda_outside(theta, lam):
+    return longest_blur(theta, lam) / np.sqrt(lam)
 
 
 sampler = Exercise(
@@ -549,3 +699,49 @@ def step_of_the_chain(v, lam, blurs, sigma, delta):
         return (rho / a + a * (1 - rho)) ** 2 * V + sigma**2 * (1 - a**2)
 
     return _run(v, lam, blurs, sigma, step)
+
+
+@sampler.mistake(
+    "In which steps does your result depend on the variance of the state before?",
+    "H9, part 2, gives the variance after one step from the right law. After the first step the "
+    "law is no longer right: let V go through, (ρ/a)²V + δ².",
+)
+def right_law_each_time(v, lam, blurs, sigma, delta):
+    return sampler_variance(v, lam, blurs[-2:], sigma, delta)
+
+
+@sampler.mistake(
+    "Is the state after a step an estimate of the clean picture?",
+    "The slope of ĉ is ρ/α_t, but the next state is α_s ĉ + δε: it is blurred again, by α_s.",
+)
+def not_blurred_again(v, lam, blurs, sigma, delta):
+    V = np.exp(-lam * blurs[0] ** 2) * v + sigma**2
+    for blur in blurs[:-1]:
+        signal = np.exp(-lam * blur**2)
+        V = (signal * v / (signal * v + sigma**2)) ** 2 / signal * V + delta**2
+    return V
+
+
+@sampler.mistake(
+    "Let the sampler know nothing, ρ = 0. Which variance has the state after a step?",
+    "You left out the fresh noise: each step adds δ².",
+)
+def no_fresh_noise(v, lam, blurs, sigma, delta):
+    return sampler_variance(v, lam, blurs, sigma, 0.0 * delta)
+
+
+@sampler.mistake(
+    "Does your sampler divide by the gain, or does it make the best estimate?",
+    "You undo the blur with 1/a alone. The best estimate weakens by ρ: the slope is ρ/a.",
+)
+def divides(v, lam, blurs, sigma, delta):
+    return _run(v, lam, blurs, sigma, lambda V, r, _, a: V / a**2 + 0 * r + delta**2)
+
+
+@sampler.mistake(
+    "Call your function with a single level of blur. Which power of the gain is in it?",
+    "You started with αv + σ². The right law at blurs[0] has the variance α²v + σ².",
+)
+def start_not_squared(v, lam, blurs, sigma, delta):
+    start = np.exp(-lam * blurs[0] ** 2 / 2) * v + sigma**2
+    return _run(v, lam, blurs, sigma, lambda V, r, _, a: (r / a) ** 2 * V + delta**2, start)
