@@ -223,7 +223,7 @@ def shares_exchanged(d):
 
 enough = Exercise(
     "08-3",
-    asks="the largest blur with which the bound of H7 is a given number of nats",
+    asks="the least blur for which the bound of H7 is a given number of nats",
     inputs=[(2, 0.5, 0.1), (5, 0.1, 2.0), (28, 0.01, 0.01), (40, 2.0, 0.3)],
 )
 
