@@ -1,5 +1,4 @@
 """Exercises by code of page Blurring diffusion."""
-# ruff: noqa: ARG001 (a mistake may forget an argument)
 
 import numpy as np
 
