@@ -106,7 +106,8 @@ def show(
     """Pictures side by side, every pixel a whole number of screen pixels.
 
     `images`: one grey `(H, W)` or colour `(3, H, W)` image, a batch of them `(n, ...)`, or a list
-    (three grey ones need a list). `titles`: one for each. `columns`: pictures in a row, None for as
+    (three grey ones need a list). `titles`: one for each; the empty
+    ones after a title leave it their room. `columns`: pictures in a row, None for as
     many as fit. Black to white over `value_range`: values are never rescaled, those outside the
     range are clipped, and a line under the picture says how many. Raises TypeError, ValueError for
     what is not an image.
@@ -136,21 +137,19 @@ def show(
         levels = np.atleast_3d(levels).repeat(zoom, 0).repeat(zoom, 1)
         levels = np.broadcast_to(levels, (*levels.shape[:2], 3))
         fig.figimage(levels, left, total_h - top - above - len(levels), origin="upper")
-        for text, y in (
-            (title, top + above / 2),
-            (
-                f"clipped: {_words.percent(share)}" if share else "",
-                top + above + len(levels) + below / 2,
-            ),
+        note = f"clipped: {_words.percent(share)}" if share else ""
+        alone = 1  # pictures of the row that a title has for itself: up to the next title
+        while (i + alone) % columns and i + alone < len(titles) and not titles[i + alone]:
+            alone += 1
+        for text, y, count in (
+            (title, top + above / 2, alone),
+            (note, top + above + len(levels) + below / 2, 1),
         ):
-            size = 11 * min(1, zoom * width / (8.2 * max(len(text), 1)))
+            room = count * cell_w - GAP
+            size = 11 * min(1, room / (8.2 * max(len(text), 1)))
+            at, align = (left, "left") if count > 1 else (left + room / 2, "center")
             fig.text(
-                (left + zoom * width / 2) / total_w,
-                1 - y / total_h,
-                text,
-                ha="center",
-                va="center",
-                fontsize=max(size, 6),
+                at / total_w, 1 - y / total_h, text, ha=align, va="center", fontsize=max(size, 6)
             )
     fig.alt = _words.described(pictures, titles, notes, (low, high))
     return fig

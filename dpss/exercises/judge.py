@@ -113,6 +113,10 @@ def repeats(exercise, mistake, values, found):
         wrong = results(mistake.function(*copy.deepcopy(values)), len(found))
     except (ValueError, ArithmeticError, Unfit):
         return False
+    try:  # one number where an array is asked for makes the same mistake
+        found = [np.broadcast_to(x, y.shape) for x, y in zip(found, wrong, strict=True)]
+    except ValueError:
+        return False
     return close(exercise, found, wrong)
 
 

@@ -184,3 +184,12 @@ def test_numpy_is_all_that_is_imported():
 def test_infinite_and_missing_numbers_are_said_without_a_warning():
     for answer in (lambda u, a: running(u, a) / 0 * 1.0, lambda u, a: u * np.inf):
         assert judge(sums, answer).kind in ("differs", "fails")
+
+
+def test_one_number_for_an_array_is_the_same_mistake():
+    ones = Exercise("00-5", "ones", [(np.zeros(3),)])
+    ones.reference(lambda u: 1 + u)
+    ones.mistake("a", "b")(lambda u: 2 + u)
+    assert judge(ones, lambda u: 2.0).kind == "mistake"
+    assert "shape is (), expected (3,)" in judge(ones, lambda u: 1.0).said()
+    assert judge(ones, lambda u: [1.0, 2.0]).kind == "differs"

@@ -390,3 +390,18 @@ def test_odd_and_large_images_fit_a_page():
     for shape in ((1, 1), (1, 7), (300, 5), (5, 700)):
         height, width = pixels(figures.show(image(shape))).shape[:2]
         assert height >= shape[0] and width >= shape[1] and width <= max(figures.WIDTH, shape[1])
+
+
+@pytest.mark.parametrize("columns, sizes", [(4, [11.0]), (1, [6.0])])
+def test_a_title_has_the_room_up_to_the_next_one_and_is_not_cut_off(columns, sizes):
+    fig = figures.show(np.zeros((4, 28, 28)), ["a long title, m = 10", "", "", ""], columns=columns)
+    text = next(text for text in fig.texts if text.get_text())
+    fig.canvas.draw()
+    box = text.get_window_extent()
+    assert box.x0 >= -1 and (columns == 1 or text.get_fontsize() == sizes[0])
+
+
+def test_a_title_before_another_stays_over_its_picture():
+    fig = figures.show(np.zeros((2, 28, 28)), ["left", "right"], columns=2)
+    left, right = (text for text in fig.texts if text.get_text())
+    assert left.get_ha() == right.get_ha() == "center"
