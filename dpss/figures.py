@@ -106,11 +106,10 @@ def show(
     """Pictures side by side, every pixel a whole number of screen pixels.
 
     `images`: one grey `(H, W)` or colour `(3, H, W)` image, a batch of them `(n, ...)`, or a list
-    (three grey ones need a list). `titles`: one for each; the empty
-    ones after a title leave it their room. `columns`: pictures in a row, None for as
-    many as fit. Black to white over `value_range`: values are never rescaled, those outside the
-    range are clipped, and a line under the picture says how many. Raises TypeError, ValueError for
-    what is not an image.
+    (three grey ones need a list). `titles`: one for each; the empty ones after a title leave it
+    their room. `columns`: pictures in a row, None for as many as fit. Black to white over
+    `value_range`: values are never rescaled, those outside the range are clipped, and a line under
+    the picture says how many. Raises TypeError, ValueError for what is not an image.
     """
     pictures = [_picture(u, i) for i, u in enumerate(_split(images))]
     titles = [""] * len(pictures) if titles is None else [str(title) for title in titles]

@@ -69,8 +69,7 @@ def noise_level_before(u, D, alpha_t, sigma_t, alpha_s, sigma_s):
 @solver.mistake(
     "Which image does the step multiply by e^h − 1: a guess of what?",
     "The formula has ε̂ = (u − α_t D) / σ_t, the guess of the noise. You put the guess of the "
-    "clean "
-    "image, D, in its place.",
+    "clean image, D, in its place.",
 )
 def clean_for_noise(u, D, alpha_t, sigma_t, alpha_s, sigma_s):
     h = _h(alpha_t, sigma_t, alpha_s, sigma_s)

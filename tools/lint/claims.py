@@ -23,15 +23,16 @@ def printed(cell):
     )
 
 
-def checked(source):
-    """IDs for which code calls check("ID", …): check, dpss.check, claims.check; not exercises'."""
+def checked(source, exercises=False):
+    """IDs for which code calls check("ID", …) by any spelling; of exercises or of claims."""
     lines = ["" if line.lstrip()[:1] in ("%", "!") else line for line in source.splitlines()]
     found = set()  # lines for IPython (% and !) are not Python and left out
     for node in ast.walk(ast.parse("\n".join(lines))):
         if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
             name = getattr(node.func, "attr", getattr(node.func, "id", None))
             owner = getattr(getattr(node.func, "value", None), "id", "")
-            if name == "check" and owner != "exercises" and isinstance(node.args[0].value, str):
+            told = name == "check" and (owner == "exercises") == exercises
+            if told and isinstance(node.args[0].value, str):
                 found.add(node.args[0].value)
     return found
 

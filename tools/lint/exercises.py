@@ -4,15 +4,13 @@ The package `dpss.exercises` is loaded by itself, as a browser would.
 """
 
 import importlib.util
-import re
 import sys
 
 from lint.book import cells, on, paths
-from lint.claims import printed
+from lint.claims import checked, printed
 from lint.pages import EXERCISE
 
 MISTAKES, HINTS = 3, 2  # at least
-CALL = re.compile(r'^exercises\.check\(\s*"(\d\d-\d+)"', re.MULTILINE)
 STUB = {"exercise", "remove-output"}  # tags of the cell that waits for the reader
 
 
@@ -50,7 +48,7 @@ def of_page(page, sources):
     for cell in page:
         if cell["cell_type"] == "code":
             waits = "exercise" in cell["metadata"].get("tags", [])
-            for name in CALL.findall(cell["source"]):
+            for name in checked(cell["source"], exercises=True):
                 (asked if waits else solved).setdefault(name, cell)
     for name in by_code:
         if name not in sources:
