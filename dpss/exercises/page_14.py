@@ -55,16 +55,30 @@ def turning_time(snr, c, m, nats):
     return _first(price, nats)
 
 
+def _time(snr, c, nats, price):
+    """The time at which the price of the ratios x = SNR c, added up, is at most so many nats."""
+    return _first(lambda t: price(snr(t) * c).sum(), nats)
+
+
+def _psi(y):
+    return 0.5 * (y - np.log1p(y))
+
+
+def _arrived(x):
+    return x**2 / (1 + 2 * x)
+
+
+def _with(y, c, m):
+    """ψ(y) + m² / (2c) y."""
+    return _psi(y) + m**2 / (2 * c) * y
+
+
 @turn.mistake(
     "At which of its two ends does the way back have the price that you compute?",
     "You took the price at T, with x. On arrival at 0 it has y = x² / (1 + 2x) in place of x.",
 )
 def of_the_start(snr, c, m, nats):
-    def price(t):
-        x = snr(t) * c
-        return (0.5 * (x - np.log1p(x)) + m**2 / (2 * c) * x).sum()
-
-    return _first(price, nats)
+    return _time(snr, c, nats, lambda x: _with(x, c, m))
 
 
 @turn.mistake(
@@ -88,7 +102,7 @@ def of_the_average(snr, c, m, nats):
     "You used ¼ Σ x⁴, which is for small x. Here x is not small: take ψ(y) as it is.",
 )
 def of_small_ratios(snr, c, _m, nats):
-    return _first(lambda t: (0.25 * (snr(t) * c) ** 4).sum(), nats)
+    return _time(snr, c, nats, lambda x: 0.25 * x**4)
 
 
 @turn.mistake(
@@ -96,12 +110,11 @@ def of_small_ratios(snr, c, _m, nats):
     "You exchanged the laws: the price is the divergence of the data p_0 from what arrives, q_0.",
 )
 def of_exchanged_laws(snr, c, m, nats):
-    def price(t):
-        x = snr(t) * c
+    def price(x):
         mean, var = m / (1 + x), c * (1 + 2 * x) / (1 + x) ** 2
-        return 0.5 * (var / c - 1 - np.log(var / c) + (m - mean) ** 2 / c).sum()
+        return 0.5 * (var / c - 1 - np.log(var / c) + (m - mean) ** 2 / c)
 
-    return _first(price, nats)
+    return _time(snr, c, nats, price)
 
 
 @turn.mistake(
@@ -109,12 +122,7 @@ def of_exchanged_laws(snr, c, m, nats):
     "You took y = x² / (1 + x). For a large x half of it stays: y = x² / (1 + 2x).",
 )
 def another_denominator(snr, c, m, nats):
-    def price(t):
-        x = snr(t) * c
-        y = x**2 / (1 + x)
-        return (0.5 * (y - np.log1p(y)) + m**2 / (2 * c) * y).sum()
-
-    return _first(price, nats)
+    return _time(snr, c, nats, lambda x: _with(x**2 / (1 + x), c, m))
 
 
 @turn.mistake(
@@ -122,11 +130,7 @@ def another_denominator(snr, c, m, nats):
     "You forgot the square of m: the means cost m² / (2c) y.",
 )
 def means_not_squared(snr, c, m, nats):
-    def price(t):
-        return (_price(snr(t) * c, c, 0 * m) + m / (2 * c) * y_of(snr(t) * c)).sum()
-
-    y_of = lambda x: x**2 / (1 + 2 * x)
-    return _first(price, nats)
+    return _time(snr, c, nats, lambda x: _psi(_arrived(x)) + m / (2 * c) * _arrived(x))
 
 
 @turn.mistake(
@@ -134,11 +138,7 @@ def means_not_squared(snr, c, m, nats):
     "You put x² for y. That is for small x: y = x² / (1 + 2x).",
 )
 def of_squares(snr, c, m, nats):
-    def price(t):
-        y = (snr(t) * c) ** 2
-        return (0.5 * (y - np.log1p(y)) + m**2 / (2 * c) * y).sum()
-
-    return _first(price, nats)
+    return _time(snr, c, nats, lambda x: _with(x**2, c, m))
 
 
 @turn.mistake(
@@ -146,11 +146,7 @@ def of_squares(snr, c, m, nats):
     "The term of the means has x in your price. On arrival, both terms have y.",
 )
 def means_of_the_start(snr, c, m, nats):
-    def price(t):
-        x = snr(t) * c
-        return (_price(x, c, 0 * m) + m**2 / (2 * c) * x).sum()
-
-    return _first(price, nats)
+    return _time(snr, c, nats, lambda x: _psi(_arrived(x)) + m**2 / (2 * c) * x)
 
 
 @turn.mistake(
@@ -183,12 +179,7 @@ def without_variances(snr, c, m, nats):
     "The factor ½ of ψ is missing: ψ(y) = ½ (y − log(1 + y)).",
 )
 def without_the_half(snr, c, m, nats):
-    def price(t):
-        x = snr(t) * c
-        y = x**2 / (1 + 2 * x)
-        return (y - np.log1p(y) + m**2 / (2 * c) * y).sum()
-
-    return _first(price, nats)
+    return _time(snr, c, nats, lambda x: _psi(_arrived(x)) + _with(_arrived(x), c, m))
 
 
 chi = Exercise(
