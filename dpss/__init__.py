@@ -10,7 +10,7 @@ import importlib
 
 from . import bases, claims, families, laws, priors, processes
 from .bases import Basis, Cosines, Osmotic, Pixels
-from .claims import check
+from .claims import check, outcome
 from .families import (
     blurring,
     flow_matching,
@@ -67,6 +67,7 @@ __all__ = [
     "measures",
     "osmosis",
     "osmotic",
+    "outcome",
     "priors",
     "processes",
     "reverse",

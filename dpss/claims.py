@@ -1,4 +1,4 @@
-"""Checks that a page prints: each statement of the book is followed by one."""
+"""What a page prints: a check after each statement, and how what the reader predicted came out."""
 
 import numpy as np
 import torch
@@ -36,6 +36,23 @@ def check(
         if not size > above:
             raise AssertionError(f"{claim}  {what}: violation {size:.3g}, needed > {above:g}")
         print(f"{claim}  {what}: violation > {above:g}")
+
+
+def outcome(prediction: str, result: str | float, digits: int = 2) -> None:
+    """Print the outcome of what a page asked its reader to predict.
+
+    `prediction`: its name, page and word. `result`: the option that came out, in the words of the
+    page, or a number, printed with `digits` significant digits, so that the output is the same on
+    every machine. The built page marks the reader's prediction by what is printed here. Raises
+    ValueError for a number that is not finite, TypeError for what is neither words nor a number.
+
+    >>> outcome("05-half", 0.25871)
+    05-half  0.26
+    """
+    if not isinstance(result, str):
+        number, digits = _arrays.number(result, "result"), _arrays.count(digits, "digits")
+        result = f"{number:.{digits}g}"
+    print(f"{prediction}  {result}")
 
 
 def _largest(value):

@@ -167,6 +167,7 @@ CALLS = {
     "bases.Osmotic.pull_back": [dict(gradient=U)],
     "certificate.certify": [dict(process=process(), shape=GRID, times=DOWN[::-1].copy())],
     "claims.check": [dict(claim="X1", what="an example", value=U, below=np.abs(U).max() + 1e-9)],
+    "claims.outcome": [dict(prediction="01-word", result=Plain(0.26))],
     "diffusion.homogeneous": [dict(u=U, t=T), dict(u=image((2, 130, 3)), t=T)],
     "diffusion.nonlinear": [
         dict(u=U, t=Plain(2.0), contrast=0.3, scheme=scheme, presmoothing=0.5)

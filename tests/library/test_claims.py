@@ -1,4 +1,4 @@
-"""`dpss.check`, which prints what the pages show."""
+"""`dpss.check` and `dpss.outcome`, which print what the pages show."""
 
 import re
 
@@ -42,3 +42,30 @@ def test_check_takes_tensors():
     dpss.check("X1", "mean is kept", torch.tensor([1e-14, -1e-14]), below=1e-12)
     with pytest.raises(AssertionError):
         dpss.check("X1", "mean is kept", torch.tensor([0.0, float("nan")]), below=1e-12)
+
+
+def test_outcome_prints_words_and_safe_digits(capsys):
+    dpss.outcome("05-half", "the cosine schedule")
+    dpss.outcome("05-noon", torch.tensor(0.25871))
+    dpss.outcome("05-noon", 0.25871, digits=3)
+    dpss.outcome("05-many", 12)
+    assert capsys.readouterr().out.splitlines() == [
+        "05-half  the cosine schedule",
+        "05-noon  0.26",
+        "05-noon  0.259",
+        "05-many  12",
+    ]
+
+
+@pytest.mark.parametrize(
+    "arguments, error, words",
+    [
+        (("05-half", float("nan")), ValueError, "result is nan"),
+        (("05-half", None), TypeError, "result is None"),
+        (("05-half", [1.0, 2.0]), TypeError, "result is"),
+        (("05-half", 1.0, 0), ValueError, "digits is 0"),
+    ],
+)
+def test_outcome_refuses_what_is_neither_words_nor_a_number(arguments, error, words):
+    with pytest.raises(error, match=words):
+        dpss.outcome(*arguments)

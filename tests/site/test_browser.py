@@ -17,6 +17,7 @@ import threading
 
 import pytest
 from build import SITE
+from execute import ROOT
 
 PAGES = sorted(str(path.relative_to(SITE)) for path in SITE.glob("chapters/*.html"))
 
@@ -172,3 +173,91 @@ def test_page(visit, name):
         page.wait_for_function("s => document.documentElement.dataset.theme === s", arg=scheme)
         assert page.evaluate(WIDER) == [], "wider than the screen"
     assert (one.foreign, one.errors) == ([], [])
+
+
+# predictions, each on a small page of its own
+CHOICE = """<div class="dpss-prediction" id="predict-x" role="group">
+  <details><summary>few</summary><p>No.</p></details>
+  <details><summary>many</summary><p>Right.</p></details></div>"""
+NUMBER = """<div class="dpss-prediction" id="predict-y" role="group"
+  data-outcome="0.26" data-within="0.05"><details><summary>Answer</summary>
+  <div class="dpss-right">It is 0.26.</div><div class="dpss-less">Less.</div>
+  <div class="dpss-more">More.</div></details></div>"""
+
+
+@pytest.fixture
+def predict(browser, tmp_path):
+    """Opens a page with one prediction, again with the same memory, or without scripts."""
+    contexts = {}
+
+    def opened(box, scripts=True):
+        if scripts not in contexts:
+            contexts[scripts] = browser.new_context(java_script_enabled=scripts)
+        script = (ROOT / "tools" / "static" / "predictions.js").as_uri()
+        (tmp_path / "page.html").write_text(f'{box}<script src="{script}"></script>', "utf-8")
+        page = contexts[scripts].new_page()
+        page.goto((tmp_path / "page.html").as_uri())
+        return page
+
+    yield opened
+    for context in contexts.values():
+        context.close()
+
+
+def test_the_first_option_opened_is_the_guess_and_is_remembered_until_forgotten(predict):
+    page = predict(CHOICE)
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.locator("summary", has_text="few (your guess)").wait_for()
+    assert page.get_by_text("No.").is_visible() and not page.get_by_text("Right.").is_visible()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Space")
+    page.get_by_text("Right.").wait_for()
+    assert page.locator("summary").all_inner_texts() == ["few (your guess)", "many"]
+    page = predict(CHOICE)  # another day
+    assert page.locator("summary").all_inner_texts() == ["few (your guess)", "many"]
+    page.get_by_role("button", name="Forget").press("Enter")
+    assert page.locator("summary").all_inner_texts() == ["few", "many"]
+    assert predict(CHOICE).locator("summary").all_inner_texts() == ["few", "many"]
+
+
+@pytest.mark.parametrize(
+    "said, verdict, feedback",
+    [
+        ("0.3", "That is right.", ()),
+        ("0,22", "That is right.", ()),
+        ("0.1", "That is too small.", ("Less.",)),
+        ("-3e2", "That is too small.", ("Less.",)),
+        ("1", "That is too large.", ("More.",)),
+    ],
+)
+def test_a_number_is_compared_and_remembered(predict, said, verdict, feedback):
+    page = predict(NUMBER)
+    page.get_by_label("Your number").fill(said)
+    page.keyboard.press("Enter")
+    assert verdict in page.get_by_role("status").inner_text()
+    for text in ("Less.", "More."):
+        assert page.get_by_text(text).is_visible() == (text in feedback)
+    assert page.get_by_text("It is 0.26.").is_visible()
+    page = predict(NUMBER)
+    assert verdict in page.get_by_role("status").inner_text()
+    page.get_by_role("button", name="Forget").click()
+    assert page.get_by_label("Your number").input_value() == ""
+    assert predict(NUMBER).get_by_role("status").inner_text() == ""
+
+
+@pytest.mark.parametrize("said", ["", "many", "1/0"])
+def test_what_is_no_number_is_said_to_be_none(predict, said):
+    page = predict(NUMBER)
+    page.get_by_label("Your number").fill(said)
+    page.get_by_role("button", name="Compare").click()
+    assert "Write a number" in page.get_by_role("status").inner_text()
+    assert not page.get_by_text("It is 0.26.").is_visible()
+
+
+@pytest.mark.parametrize("box, answer", [(CHOICE, "few"), (NUMBER, "Answer")])
+def test_without_scripts_options_are_folded_answers(predict, box, answer):
+    page = predict(box, scripts=False)
+    assert not page.get_by_text(re.compile("No.|It is 0.26.")).is_visible()
+    page.locator("summary", has_text=answer).press("Enter")
+    assert page.get_by_text(re.compile("No.|It is 0.26.")).is_visible()

@@ -9,6 +9,9 @@ from bs4 import BeautifulSoup
 from build import SITE
 from execute import PAGES
 from library.test_api import DESCRIBED
+from lint.book import cells
+from lint.claims import printed
+from lint.predictions import LINE, boxes
 
 pytestmark = pytest.mark.site
 
@@ -52,6 +55,26 @@ def test_alt_texts_say_something_of_each_part():
     for path in sorted((SITE / "chapters").glob("*.html")):
         for alt in set(re.findall(r'alt=\\?"(.*?)\\?"', path.read_text(encoding="utf-8"))):
             assert not EMPTY.search(alt), (path.name, alt)
+
+
+def test_each_prediction_is_marked_by_what_its_page_printed():
+    for path in PAGES:
+        page = cells(path)
+        lines = dict(LINE.findall("\n".join(map(printed, page))))
+        soup = BeautifulSoup(
+            (SITE / f"chapters/{path.stem}.html").read_text("utf-8"), "html.parser"
+        )
+        found = soup.select(".dpss-prediction")
+        assert {box["id"] for box in found} == {f"predict-{name}" for name in boxes(page)}
+        for box in found:
+            outcome, answers = lines[box["id"].removeprefix("predict-")], box.select("details")
+            if "data-outcome" in box.attrs:
+                assert box["data-outcome"] == outcome
+                assert answers[0].find("p").text.startswith(f"It is {outcome}. ")
+            else:
+                verdicts = {a.summary.text.strip(): a.find("p").text.split()[0] for a in answers}
+                expected = dict.fromkeys(verdicts, "No.") | {outcome: "Right."}
+                assert verdicts == expected, (path.stem, outcome)
 
 
 def test_no_page_is_heavy():

@@ -28,7 +28,7 @@ def page():
             f"# Title\n\n:::{{admonition}} What you will learn\n:class: tip\n{aims}\n:::\n\n"
             ":::{admonition} Before you start\nx\n:::",
         ),
-        ("markdown", "::::{admonition} Predict first\n:class: important\nGuess.\n::::"),
+        ("markdown", "Guess."),
         ("code", "figures.explore(figure_of, t=[0.0])"),
         ("markdown", ":::{container} dpss-caption\n**Seen.** It.\n:::"),
         *exercise(1, "by hand"),
@@ -57,7 +57,6 @@ def test_a_complete_page_has_no_problems(tmp_path):
     [
         ("What you will learn", "Aims", "What you will learn"),
         ("Before you start", "Needs", "Before you start"),
-        ("Predict first", "Look", "Predict first"),
         ("dpss-caption", "figure", "dpss-caption"),
         ("## Main take-away", "## End", "Main take-away"),
         ("## To go further", "## More", "To go further"),

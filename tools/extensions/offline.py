@@ -25,6 +25,7 @@ def prepare(app):
     app.config.html_static_path += [str(TOOLS / "vendor"), str(TOOLS / "static")]
     app.add_css_file("dpss.css")
     app.add_js_file("sliders.js", loading_method="defer")
+    app.add_js_file("predictions.js", loading_method="defer")
     app.add_js_file(None, body=SHIM, priority=100)
 
 

@@ -4,10 +4,10 @@ import pathlib
 import subprocess
 import sys
 
-from lint import checks, claims, crosswalk, exercises, notation, notebooks, pages
+from lint import checks, claims, crosswalk, exercises, notation, notebooks, pages, predictions
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-CHECKERS = (checks, claims, crosswalk, exercises, notation, notebooks, pages)
+CHECKERS = (checks, claims, crosswalk, exercises, notation, notebooks, pages, predictions)
 RUFF = (
     ("check", "--quiet", "--output-format=concise"),
     ("format", "--check", "--quiet", "--output-format=concise"),

@@ -1,14 +1,14 @@
-"""What a page is made of: objectives, a guess, sliders, captions, exercises, hints, solutions."""
+"""What a page is made of: objectives, sliders, captions, exercises, hints, solutions."""
 
 import re
 
 from lint.book import Fault, cells, on, paths
+from lint.predictions import without_feedback
 
 NAME = re.compile(r"\d\d(-[a-z]+)+|index")
 PARTS = (
     "{admonition} What you will learn",
     "{admonition} Before you start",
-    "{admonition} Predict first",
     "{container} dpss-caption",
     "## Main take-away",
     "## To go further",
@@ -70,7 +70,8 @@ def of_page(name, page):
 
 
 def prose(said):
-    """The words that are read: without the fences, options and labels of directives."""
+    """The words that are read: without fences, options and labels of directives, and feedback."""
+    said = without_feedback(said)
     return re.sub(r"^(:{3,}.*|:\w+:.*|\([\w-]+\)=)$", "", said, flags=re.MULTILINE)
 
 
