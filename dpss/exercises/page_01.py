@@ -146,7 +146,7 @@ def one_corner_erased(u, m):
 
 
 @low.mistake(
-    "Does your function do the same to one channel of a colour image as to the grey image of it?",
+    "Try one channel of a colour image alone, then all three. Is the result for it the same?",
     "You chose modes along the first two axes. The last two are space: c[..., :m, :m].",
 )
 def channels_erased(u, m):

@@ -65,6 +65,12 @@ def in_place(u, m):
     return matrix(u.shape[-2]).T @ c @ matrix(u.shape[-1])
 
 
+def masked(u, kept):
+    h, w = u.shape[-2:]
+    c = matrix(h) @ u @ matrix(w).T
+    return matrix(h).T @ (c * kept(np.arange(h)[:, None], np.arange(w))) @ matrix(w)
+
+
 def first_axes(u, m):
     """Right for one grey image only."""
     h, w = u.shape
@@ -80,9 +86,18 @@ def thumbnail(u, m):
 WRONG = {
     "01-3": {
         "each_twice": cosines_and_sines,
+        "each_once": lambda n: np.unique(np.round(by_pairs(n), 9)),
         "new_edge_not_counted": by_line,
+        "of_the_line": lambda n: 2 - 2 * np.cos(np.pi * np.arange(n) / n),
         "of_laplacian": lambda n: np.sort(-np.array(by_pairs(n))),
         "differs": lambda n: np.array(by_pairs(n)) / 4,
     },
-    "01-4": {"low_ones_erased": in_place, "fails": first_axes, "differs": thumbnail},
+    "01-4": {
+        "low_ones_erased": in_place,
+        "one_corner_erased": lambda u, m: masked(u, lambda y, x: (y < m) | (x < m)),
+        "one_axis_erased": lambda u, m: masked(u, lambda y, x: (y >= 0) & (x < m)),
+        "one_too_many": lambda u, m: masked(u, lambda y, x: np.maximum(y, x) <= m),
+        "fails": first_axes,
+        "differs": thumbnail,
+    },
 }
