@@ -58,11 +58,12 @@ def one_end(mean, std, tau, end):
 
 
 @outside.mistake(
-    "If the line gets longer, should your number rise or fall?",
-    "You returned the probability inside the line.",
+    "Is the start one grey value, or does it scatter?",
+    "You have the variance 1 − α² of the noise alone. The start has a variance of its own: it adds "
+    "α² std².",
 )
-def inside(mean, std, tau, end):
-    return 1 - probability_outside(mean, std, tau, end)
+def start_at_a_point(mean, std, tau, end):
+    return _both(math.exp(-tau) * mean, math.sqrt(1 - math.exp(-2 * tau)), end)
 
 
 @outside.mistake(
@@ -92,8 +93,7 @@ def time_halved(mean, std, tau, end):
 
 
 @outside.mistake(
-    "Add up the variances of signal and noise for a start from N(0, 1). Are they 1 with squares, "
-    "or without?",
+    "A grey value is multiplied by the gain. By what is its variance multiplied?",
     "The variance is α² std² + 1 − α². You took α in place of α².",
 )
 def gain_for_its_square(mean, std, tau, end):
@@ -110,12 +110,12 @@ def mean_not_shrunk(mean, std, tau, end):
 
 
 @outside.mistake(
-    "Are both ends equally far from the mean?",
-    "You doubled the probability beyond the nearer end. Beyond the other one it is smaller.",
+    "Try your tail on N(0, 1): how much lies beyond 1?",
+    "It should be 0.159. erfc belongs to a Gaussian of variance ½: divide its argument by √2.",
 )
-def nearer_end_twice(mean, std, tau, end):
+def without_the_root_of_two(mean, std, tau, end):
     m, s = _law(mean, std, tau)
-    return 2 * _tail((end - abs(m)) / s)
+    return _both(m, s / math.sqrt(2), end)
 
 
 gaussian = Exercise(
@@ -181,26 +181,27 @@ def half_the_diffusion(s, z, tau):
 
 
 @gaussian.mistake(
-    "Your function at tau = 0: is it s?", "You exchanged s and z in z + (s − z) exp(−2τ/z)."
+    "Does your function depend on z? Try a narrow guidance.",
+    "This is VP, whose guidance has the variance 1. Here it has the variance z.",
 )
-def exchanged(s, z, tau):
-    return _relaxed(z, s, np.exp(-2 * tau / z))
+def guidance_of_vp(s, _z, tau):
+    return _relaxed(s, 1.0, np.exp(-2 * tau))
 
 
 @gaussian.mistake(
-    "A narrow guidance: does your variance approach it fast or slowly?",
-    "The rate is 2/z, you have 2z. Which derivative has −u²/(2z)?",
+    "Which unit has your result: that of a variance, or of a variance per time?",
+    "You returned ds/dτ. Solve ds/dτ = 2 − 2s/z, with s at the start.",
 )
-def rate_upside_down(s, z, tau):
-    return _relaxed(s, z, np.exp(-2 * tau * z))
+def only_the_rate(s, z, _tau):
+    return 2 - 2 * s / z
 
 
 @gaussian.mistake(
-    "z is a variance. What do you have in the exponent, z or its square?",
-    "∇log v = −u/z, with the variance z itself. You took z for a standard deviation.",
+    "Let z be positive and tau large. Does your variance come to rest?",
+    "It runs away from z. The sign in the exponent is minus: s − z falls like exp(−2τ/z).",
 )
-def deviation_for_variance(s, z, tau):
-    return _relaxed(s, z**2, np.exp(-2 * tau / z**2))
+def away_from_the_guidance(s, z, tau):
+    return _relaxed(s, z, np.exp(2 * tau / z))
 
 
 def _operator(log_v, h=1.0):
@@ -263,10 +264,11 @@ def diagonal_from_rows(A, p):
 
 @exact.mistake(
     "What stands in row i and column j: a hop from j to i, or from i to j?",
-    "Your matrix is the transposed one. The rate from j to i belongs into row i, column j.",
+    "You exchanged i and j in the rates. That of a hop from j to i is p_i A_ji / p_j, and it "
+    "belongs into row i, column j.",
 )
-def transposed(A, p):
-    return rates_back(A, p).T
+def indices_exchanged(A, p):
+    return _columns(A * p / p[:, None])
 
 
 @exact.mistake(
@@ -357,11 +359,19 @@ def of_the_fastest(log_v, h):
 
 
 @slow.mistake(
-    "To which image belongs the smallest eigenvalue of −A, and which number has it on the page?",
-    "You are off by one mode. Λ_0 = 0 belongs to v itself, and the slowest error has Λ_1.",
+    "Print all eigenvalues. In which order do they come?",
+    "eigvals does not sort. Sort them before you take the one numbered 1.",
 )
-def next_mode(log_v, h):
-    return np.log(2) * h**2 / np.sort(np.linalg.eigvals(-_operator(log_v)).real)[2]
+def not_sorted(log_v, h):
+    return np.log(2) * h**2 / np.linalg.eigvals(-_operator(log_v)).real[1]
+
+
+@slow.mistake(
+    "On a grid twice as fine, with the same v: how much should your time change?",
+    "You divided by h² twice. line_operator returns A/h² already.",
+)
+def spacing_twice(log_v, h):
+    return halving_time(log_v, h) * h**2
 
 
 @slow.mistake(
@@ -370,17 +380,6 @@ def next_mode(log_v, h):
 )
 def gap_itself(log_v, h):
     return np.log(2) / halving_time(log_v, h)
-
-
-@slow.mistake(
-    "Is v the steady state of your A?",
-    "You took differences of log v as the drift. The canonical drift is 2 tanh of half of them.",
-)
-def differences_of_logarithms(log_v, h):
-    rate = np.diff(log_v) / 2
-    A = np.diag(1 - rate, 1) + np.diag(1 + rate, -1)
-    A = np.diag(A.sum(0)) - A
-    return np.log(2) * h**2 / np.sort(np.linalg.eigvals(A).real)[1]
 
 
 @slow.mistake(
