@@ -23,12 +23,18 @@ _told = {}  # name -> (mistake, how often it was met in a row)
 
 def catalogue() -> dict[str, Exercise]:
     """All exercises by their names, in the order of the pages."""
-    found = {}
-    for part in pkgutil.iter_modules(__path__):
-        if part.name.startswith("page_"):
-            page = importlib.import_module(f".{part.name}", __name__)
-            found |= {e.name: e for e in vars(page).values() if isinstance(e, Exercise)}
-    return found
+    return {name: exercise for page in _pages() for name, exercise in _of_page(page).items()}
+
+
+def _pages():
+    names = (part.name for part in pkgutil.iter_modules(__path__))
+    return [name for name in names if name.startswith("page_")]
+
+
+def _of_page(page):
+    """Name -> exercise, for one page, whose module is loaded only now."""
+    module = importlib.import_module(f".{page}", __name__)
+    return {e.name: e for e in vars(module).values() if isinstance(e, Exercise)}
 
 
 def find(name: str) -> Exercise:
@@ -37,10 +43,11 @@ def find(name: str) -> Exercise:
     >>> find("04-3").asks
     'one implicit step of osmosis on a line of pixels'
     """
-    known = catalogue()
-    if name not in known:
-        raise ValueError(f"name is {name!r}; needed: one of {', '.join(known)}")
-    return known[name]
+    page = f"page_{str(name).partition('-')[0]}"
+    found = _of_page(page) if page in _pages() else {}
+    if name not in found:
+        raise ValueError(f"name is {name!r}; needed: one of {', '.join(catalogue())}")
+    return found[name]
 
 
 def check(name: str, answer) -> None:

@@ -129,9 +129,19 @@ def difference(exercise, found, expected):
         if x.shape != y.shape and not x.size == y.size == 1:
             return f"{which}the shape is {x.shape}, expected {y.shape}"
         if y.size <= 6:
-            return f"{which}{short(x)}, expected {short(y)}"
+            return "{}{}, expected {}".format(which, *unlike(x, y))
         at = tuple(int(i) for i in np.argwhere(differs(exercise.tolerance, x, y))[0])
-        return f"{which}{short(x[at])} at {list(at)}, expected {short(y[at])}"
+        one, other = unlike(x[at], y[at])
+        return f"{which}{one} at {list(at)}, expected {other}"
+
+
+def unlike(x, y):
+    """Two different values in a few characters, with as many digits as show the difference."""
+    for digits in (4, 8, 17):
+        texts = short(x, digits), short(y, digits)
+        if texts[0] != texts[1]:
+            break
+    return texts
 
 
 def where(exercise, values):
@@ -166,15 +176,15 @@ def stopped(error):
     return f"your function stops with {type(error).__name__}{line}{': ' + text if text else ''}"
 
 
-def short(value):
+def short(value, digits=4):
     """A value in a few characters."""
     if callable(value):
         return getattr(value, "__name__", "a function")
     if isinstance(value, np.ndarray | np.generic | float | complex):
         value = np.asarray(value)
         if value.ndim == 0:
-            return f"{value[()]:.4g}"
-        text = np.array2string(value, precision=4, threshold=12, edgeitems=2, separator=", ")
+            return f"{value[()]:.{digits}g}"
+        text = np.array2string(value, precision=digits, threshold=12, edgeitems=2, separator=", ")
         return " ".join(text.split())
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."

@@ -52,13 +52,12 @@ def test_single_precision_is_precise_enough(name):
 @pytest.mark.parametrize("name", ALL)
 def test_every_mistake_gets_its_own_hints(name):
     exercise = ALL[name]
-    assert len(exercise.mistakes) >= 3
     hints = [hint for mistake in exercise.mistakes for hint in mistake.hints]
     assert len(set(hints)) == len(hints)
     for mistake in exercise.mistakes:
         verdict = exercises.judge(exercise, value(exercise, mistake.function))
         assert (verdict.kind, verdict.mistake) == ("mistake", mistake.function.__name__)
-        assert verdict.texts == mistake.hints and len(mistake.hints) >= 2
+        assert verdict.texts == mistake.hints
 
 
 @pytest.mark.parametrize("name", ALL)

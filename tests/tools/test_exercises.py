@@ -20,22 +20,22 @@ def code(text, tags, said):
     return {"cell_type": "code", "source": text, "metadata": {"tags": tags}, "outputs": [output]}
 
 
-PAGE = [
-    {
-        "cell_type": "markdown",
-        "source": "::::{exercise} T (by hand, then by code)\n:label: ex-09-1\n\nDo.\n::::",
-    },
-    code(
-        'f = ...\nexercises.check("09-1", f)',
-        ["exercise", "remove-output"],
-        "09-1  not done yet: x",
-    ),
-    code('exercises.check("09-1", abs)', ["hide-cell"], "09-1  right\n"),
-]
+def parts(name):
+    """Box, cell to fill and solution of an exercise."""
+    box = f"::::{{exercise}} T (by hand, then by code)\n:label: ex-{name}\n\nDo.\n::::"
+    stub, solution = f'f = ...\nexercises.check("{name}", f)', f'exercises.check("{name}", abs)'
+    return [
+        {"cell_type": "markdown", "source": box},
+        code(stub, ["exercise", "remove-output"], f"{name}  not done yet: x"),
+        code(solution, ["hide-cell"], f"{name}  right\n"),
+    ]
+
+
+PAGE = parts("09-1") + parts("09-2")
 
 
 def test_a_complete_exercise_has_no_problems():
-    assert list(exercises.of_page(PAGE, {"09-1": source()})) == []
+    assert list(exercises.of_page(PAGE, {"09-1": source(), "09-2": source()})) == []
 
 
 @pytest.mark.parametrize(
@@ -58,10 +58,11 @@ def test_what_a_source_lacks(made, expected):
         (1, "source", "pass", "no cell to fill"),
         (1, "tags", ["exercise"], "needs the tags"),
         (1, "said", "09-1  right", "is filled"),
-        (1, "source", 'exercises.check("09-2", f)', "09-2, which is no exercise"),
+        (1, "source", 'exercises.check("09-7", f)', "09-7, which is no exercise"),
         (2, "source", "pass", "does not pass through the check"),
         (2, "said", "09-1  differs", "the solution is not right"),
         (0, "source", PAGE[0]["source"].replace(", then by code", ""), "09-1, which is no"),
+        (0, "source", "", "has 1 exercises by code; needed: 2"),
     ],
 )
 def test_what_a_page_lacks(cell, key, value, expected):
@@ -72,5 +73,5 @@ def test_what_a_page_lacks(cell, key, value, expected):
         page[cell]["outputs"][0]["text"] = [value]
     else:
         page[cell][key] = value
-    found = list(exercises.of_page(page, {"09-1": source()}))
+    found = list(exercises.of_page(page, {"09-1": source(), "09-2": source()}))
     assert any(expected in fault for fault in found)

@@ -10,7 +10,7 @@ from lint.book import cells, on, paths
 from lint.claims import checked, printed
 from lint.pages import EXERCISE
 
-MISTAKES, HINTS = 3, 2  # at least
+BY_CODE, MISTAKES, HINTS = 2, 3, 2  # at least: on a page, of an exercise, of a mistake
 STUB = {"exercise", "remove-output"}  # tags of the cell that waits for the reader
 
 
@@ -44,6 +44,8 @@ def of_page(page, sources):
         for _, title, label, _ in EXERCISE.findall(said)
         if "by code" in title
     ]
+    if len(by_code) < BY_CODE:
+        yield f"has {len(by_code)} exercises by code; needed: {BY_CODE}"
     asked, solved = {}, {}
     for cell in page:
         if cell["cell_type"] == "code":
@@ -73,6 +75,5 @@ def problems(root):
     """What is wrong with the exercises of all pages; nothing when all is well."""
     sources, found = loaded(root), []
     for path in paths(root):
-        if path.stem[:2] in {name[:2] for name in sources}:
-            found += [on(path.stem, what) for what in of_page(cells(path), sources)]
+        found += [on(path.stem, what) for what in of_page(cells(path), sources)]
     return found
