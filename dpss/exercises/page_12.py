@@ -44,7 +44,7 @@ def reciprocal_forgotten(a):
 
 
 @strip.mistake(
-    "Your second number is right. For a = 0, is nothing but constant noise allowed?",
+    "Your second number is right. Let a = 0 and b = ½. Nothing fades, σ² rises: is it legal?",
     "You dropped log t in log SNR = −2at + bt − log t. Its slope makes room for b up to 2a + 1.",
 )
 def reciprocal_forgotten_once(a):
@@ -100,7 +100,7 @@ def deviation_for_variance(alpha_s, alpha_t, v):
 
 
 @quiet.mistake(
-    "Your gain is right. What has the step done to the noise that was there at s?",
+    "Your gain is right. Is the noise that was there at s still as strong at t?",
     "You took σ_t² − σ_s². The old noise fades with the gain: σ_t² − α_{t|s}² σ_s².",
 )
 def increase_of_the_noise(alpha_s, alpha_t, v):
@@ -116,11 +116,13 @@ def all_the_noise(alpha_s, alpha_t, v):
 
 
 @quiet.mistake(
-    "From which time does your step start?",
-    "This is the step from 0 to t. The gain from s to t is α_t / α_s.",
+    "Your gain is right. What has the gain done to the *variance* of the noise that was there at "
+    "s?",
+    "You subtracted α_{t|s} σ_s². A variance is multiplied by the square: σ_t² − α_{t|s}² σ_s².",
 )
-def from_the_start(_alpha_s, alpha_t, v):
-    return alpha_t, v * (1 - alpha_t**2)
+def old_noise_not_squared(alpha_s, alpha_t, v):
+    gain = alpha_t / alpha_s
+    return gain, v * (1 - alpha_t**2) - gain * v * (1 - alpha_s**2)
 
 
 @quiet.mistake(
@@ -185,19 +187,19 @@ def gain_for_its_square(v):
 
 
 @dip.mistake(
-    "Your depth is right. What is the derivative of your integral of β at t = 1?",
-    "You integrated 19.9 t to 19.9 t². The integral of β = 0.1 + 19.9 t is 0.1 t + 9.95 t².",
+    "Your depth is right. What is the unit of your first number?",
+    "You returned α², the square of the gain. Asked is the time, when 0.1 t + 9.95 t² = −log α².",
 )
-def integral_without_half(v):
-    return (-0.1 + np.sqrt(0.01 - 79.6 * np.log(1 - v / 2))) / 39.8, entropy_dip(v)[1]
+def gain_for_time(v):
+    return 1 - v / 2, entropy_dip(v)[1]
 
 
 @dip.mistake(
-    "Your depth is right. What does the exponent of the gain contain, a rate or its integral?",
-    "You took β(t) = 0.1 + 19.9 t for its integral 0.1 t + 9.95 t².",
+    "Your depth is right. Put your time into the integral of β. Is it −log(1 − v/2)?",
+    "You dropped 0.1 t, which matters for early times. Solve the quadratic equation.",
 )
-def rate_for_integral(v):
-    return (-np.log(1 - v / 2) - 0.1) / 19.9, entropy_dip(v)[1]
+def first_term_dropped(v):
+    return np.sqrt(-np.log(1 - v / 2) / 9.95), entropy_dip(v)[1]
 
 
 @dip.mistake(
@@ -227,12 +229,13 @@ def of_the_variance(v):
 
 
 @dip.mistake(
-    "Your time is right. From which height does your fall begin, if v is not 1?",
-    "You returned minus half the logarithm of the lowest variance. Compare with that of the start.",
+    "Your time is right. From which height has the entropy fallen?",
+    "You returned half the logarithm of the lowest variance. The fall is its distance from that at "
+    "the start, ½ log v.",
 )
-def from_variance_one(v):
+def lowest_entropy(v):
     time, depth = entropy_dip(v)
-    return time, depth - 0.5 * np.log(v)
+    return time, 0.5 * np.log(v) - depth
 
 
 @dip.mistake(

@@ -81,12 +81,12 @@ def score_over_deviation(alpha, d_alpha, u0):
 
 
 @produced.mistake(
-    "Your g² is right. Over which of the two laws is the mean?",
-    "You took the mean over π. The integral has the weight p_t: put u = αu_0 + σε.",
+    "What is f for a gain α = e^(−t), and what does your f give?", "You took α′ for f. It is α′/α."
 )
-def mean_over_noise(alpha, d_alpha, u0):
-    variance = 1 - alpha**2
-    return _rate(alpha, d_alpha, alpha**2 * u0**2 / variance**2 + alpha**4 / variance**2)
+def f_without_quotient(alpha, d_alpha, u0):
+    g2 = -2 * alpha * d_alpha - 2 * d_alpha * (1 - alpha**2)
+    right, rate = g2_and_rate(alpha, d_alpha, u0)
+    return g2, rate * g2 / right
 
 
 @produced.mistake(
@@ -179,11 +179,16 @@ def share_of_the_start(alpha, x):
 
 
 @apart.mistake(
-    "In which unit is your divergence?",
-    "You measured in bits, with the logarithm to base 2. This book counts nats.",
+    "Of which two laws is your divergence: of the states, or of what one reads off them?",
+    "This is the divergence of the two laws of the sign of the state, a lower bound. For the state "
+    "itself, integrate over grey values.",
 )
-def in_bits(alpha, x):
-    return kl_of_states(alpha, x) / np.log(2)
+def of_the_signs(alpha, x):
+    m = alpha * x / np.sqrt(1 - alpha**2)
+    z = m * np.arange(1, 20000, 2) / 20000  # for the probability of 0 to m
+    right = 0.5 + np.sum(np.exp(-(z**2) / 2)) * m / 10000 / np.sqrt(2 * np.pi)
+    plus = 0.1 + 0.8 * right
+    return (2 * plus - 1) * np.log(plus / (1 - plus))
 
 
 even = Exercise(

@@ -59,6 +59,7 @@ WRONG = {
     },
     "12-5": {
         "gain_for_its_square": lambda v: (time_of((1 - v / 2) ** 2), by_torch(v)[1]),
-        "differs": lambda v: (1 - v / 2, by_torch(v)[1]),
+        "gain_for_time": lambda v: (1 - v / 2, by_torch(v)[1]),
+        "differs": lambda v: by_torch(v)[::-1],
     },
 }
