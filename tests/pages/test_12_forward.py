@@ -74,7 +74,25 @@ def test_chains_of_any_steps_have_the_same_joint_law_at_two_times(name, generato
         np.testing.assert_allclose(
             np.broadcast_to(kernel.std**2, SHAPE).ravel(),
             sigma_t**2 - gain**2 * sigma_r**2,
-            atol=1e-12 * (1 + scale),
+            rtol=0,
+            atol=1e-13 * sigma_t.max() ** 2,
+        )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_transitions_compose_at_all_times(name):
+    """Early times too, where there is little noise: each triple is measured by its own."""
+    process, rng = default(name, SHAPE), np.random.default_rng(4)
+    for r, s, t in np.sort(10.0 ** rng.uniform(-4, 0, (100, 3))):
+        two = process.kernel(s, t) @ process.kernel(r, s)
+        (alpha_r, sigma_r), (alpha_t, sigma_t) = (schedule(name, x, SHAPE) for x in (r, t))
+        gain = alpha_t / alpha_r
+        np.testing.assert_allclose(np.broadcast_to(two.gain, SHAPE), gain, rtol=3e-14)
+        np.testing.assert_allclose(
+            np.broadcast_to(two.std**2, SHAPE),
+            sigma_t**2 - gain**2 * sigma_r**2,
+            rtol=0,
+            atol=5e-15 * sigma_t.max() ** 2,
         )
 
 
