@@ -44,10 +44,27 @@ def one_step_late(beta, s, t):
 
 @memory.mistake(
     "Take t = s + 1. How many of the numbers in beta does your result depend on, and which?",
-    "You took step s along. It lies before the state U_s: from s to t lead the steps s + 1, …, t.",
+    "You took step s along. It leads to U_s and not away from it: take the steps s + 1, …, t.",
 )
 def step_s_taken_along(beta, s, t):
     return np.sqrt(np.prod(1 - beta[s - 1 : t]))
+
+
+@memory.mistake(
+    "Take t = s + 1. Does your result depend on beta?",
+    "beta[s + 1 : t] has t − s − 1 numbers. Python counts from 0 and leaves out the last: the "
+    "steps s + 1, …, t are beta[s:t].",
+)
+def one_step_too_few(beta, s, t):
+    return np.sqrt(np.prod(1 - beta[s + 1 : t]))
+
+
+@memory.mistake(
+    "Take t = s + 1. How many steps lie between the two states, and how many do you take?",
+    "You took one step too many. From s to t lead the steps s + 1, …, t: beta[s], …, beta[t − 1].",
+)
+def one_step_too_many(beta, s, t):
+    return np.sqrt(np.prod(1 - beta[s : t + 1]))
 
 
 @memory.mistake(
@@ -76,24 +93,6 @@ def covariance_for_one_start(beta, s, t):
     return np.sqrt(np.prod(1 - beta[s:t])) * (1 - np.prod(1 - beta[:s]))
 
 
-@memory.mistake(
-    "Is the start a fixed image here? Which variances have U_s and U_t?",
-    "This is the correlation if the start is one image: then the variances are σ_s² and σ_t². Here "
-    "U_0 has variance 1, and so have both states.",
-)
-def correlation_for_one_start(beta, s, t):
-    noise = [np.sqrt(1 - np.prod(1 - beta[:i])) for i in (s, t)]
-    return np.sqrt(np.prod(1 - beta[s:t])) * noise[0] / noise[1]
-
-
-@memory.mistake(
-    "Let a single β be nearly 1. How much of the state before is left, and what do you get?",
-    "exp(−½ ∫β) is the gain in continuous time. A step of the chain multiplies by √(1 − β_i).",
-)
-def continuous_time(beta, s, t):
-    return np.exp(-0.5 * np.sum(beta[s:t]))
-
-
 step = Exercise(
     "05-3",
     asks="the state after one Euler–Maruyama step of linear VP",
@@ -107,6 +106,10 @@ step = Exercise(
 
 def _rate(t):
     return 0.1 + 19.9 * t
+
+
+def _integral(t):
+    return 0.1 * t + 9.95 * t**2
 
 
 def _step(u, drift, noise):
@@ -170,11 +173,13 @@ def whole_rate_in_the_drift(u, t, h, noise):
 
 
 @step.mistake(
-    "Leave out the noise. Does the picture fade?",
-    "Your picture grows. The drift is −½βu: mind the sign.",
+    "What does your step know of β at times after t?",
+    "This is the exact step of VP, by its transition. The scheme takes f and g at t for the whole "
+    "step: u + h f u + √h g ε.",
 )
-def growing(u, t, h, noise):
-    return _step(u, _rate(t) / 2 * h, np.sqrt(_rate(t) * h) * noise)
+def exact_step(u, t, h, noise):
+    gain2 = np.exp(_integral(t) - _integral(t + h))
+    return np.sqrt(gain2) * u + np.sqrt(1 - gain2) * noise
 
 
 @step.mistake(
@@ -212,8 +217,15 @@ def sum_for_mean(N, nats, beta_min):
 
 
 @enough.mistake(
-    "Does your result depend on β_min? Should it?",
-    "∫β = ½(β_min + β_max): you forgot β_min.",
+    "If hardly any nats are allowed, is your a nearly 0 or nearly 1?",
+    "−log(1 − a) = x means a = 1 − e^(−x). The 1 − is missing.",
+)
+def one_minus_forgotten(N, nats, beta_min):
+    return 4 * nats / N - beta_min
+
+
+@enough.mistake(
+    "Does your result depend on β_min? Should it?", "∫β = ½(β_min + β_max): you forgot β_min."
 )
 def without_beta_min(N, nats, beta_min):
     return enough_noise(N, nats, 0.0)
@@ -266,10 +278,6 @@ clock = Exercise(
 )
 
 
-def _integral(t):
-    return 0.1 * t + 9.95 * t**2
-
-
 @clock.reference
 def same_time(t):
     """By the ratio: of the cosine schedule, σ / α is the tangent of the angle."""
@@ -286,9 +294,10 @@ def of_the_squared_gain(t):
 
 @clock.mistake(
     "Near t = 0 there is no noise. Which time do you return there?",
-    "You took the arc sine, which belongs to the noise level. It is cos(πt′/2) that is α_t.",
+    "You exchanged gain and noise level: the cosine schedule has the gain cos(πt′/2). So take the "
+    "arc cosine of α_t, or the arc tangent of σ_t / α_t.",
 )
-def arc_sine(t):
+def sine_for_cosine(t):
     return 1 - same_time(t)
 
 
@@ -298,6 +307,14 @@ def arc_sine(t):
 )
 def last_rate_all_the_way(t):
     return 2 / np.pi * np.arccos(np.exp(-0.5 * _rate(t) * t))
+
+
+@clock.mistake(
+    "Which gain has the linear schedule at t = 0?",
+    "You put β(t) itself into the exponent. The gain has the integral of β: 0.1 t + 9.95 t².",
+)
+def rate_for_its_integral(t):
+    return 2 / np.pi * np.arccos(np.exp(-0.5 * _rate(t)))
 
 
 @clock.mistake(

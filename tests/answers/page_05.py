@@ -34,10 +34,43 @@ def by_root(t):
     return scipy.optimize.brentq(lambda x: cosine.log_snr(x).item() - goal, 1e-9, 1 - 1e-9)
 
 
-RIGHT = {
-    "05-2": [by_library],
-    "05-3": [by_coefficients],
-    "05-6": [by_search],
-    "05-7": [by_root],
+RIGHT = {"05-2": [by_library], "05-3": [by_coefficients], "05-6": [by_search], "05-7": [by_root]}
+
+
+def inclusive(beta, s, t):
+    gain = 1.0
+    for i in range(s, t + 1):
+        gain *= math.sqrt(1 - beta[i])
+    return gain
+
+
+def by_kernel(u, t, h, noise):
+    kernel = dpss.vp().kernel(t, t + h)
+    return kernel.gain.item() * u + kernel.std.item() * noise
+
+
+def backwards(u, t, h, noise):  # implicit in the drift
+    beta_h = (0.1 + 19.9 * t) * h
+    return u / (1 + beta_h / 2) + math.sqrt(beta_h) * noise
+
+
+WRONG = {
+    "05-2": {
+        "one_step_too_many": inclusive,
+        "one_step_late": lambda beta, s, t: inclusive(beta, s + 1, t),
+        "fails": lambda beta, s, t: torch.cumprod(1 - beta, 0)[t],
+    },
+    "05-3": {"exact_step": by_kernel, "differs": backwards},
+    "05-6": {
+        "one_minus_forgotten": lambda N, nats, beta_min: (
+            -2 * math.log(math.exp(-2 * nats / N)) - beta_min
+        ),
+        "differs": lambda N, nats, beta_min: math.ceil(by_search(N, nats, beta_min)),
+    },
+    "05-7": {
+        "sine_for_cosine": lambda t: (
+            2 / math.pi * math.atan(dpss.vp().signal(t).item() / dpss.vp().noise(t).item())
+        ),
+        "differs": lambda t: dpss.vp_cosine().log_snr(t),
+    },
 }
-WRONG = {}
