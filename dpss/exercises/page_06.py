@@ -57,6 +57,14 @@ def gain_inverted(alpha, sigma):
 
 
 @steps.mistake(
+    "Let s and t be close together. How much does the picture fade in between?",
+    "You took the gain α_t, from time 0 to t. The gain of the step is α_{t|s} = α_t / α_s.",
+)
+def gain_since_the_start(alpha, sigma):
+    return sigma[1:] ** 2 - (alpha[1:] * sigma[:-1]) ** 2
+
+
+@steps.mistake(
     "Does your result depend on sigma?",
     "1 − α_{t|s}² is the variance of a step of VP. Here α and σ are not tied together.",
 )
@@ -147,19 +155,19 @@ def share_of_largest_level(m, r):
 
 
 @share.mistake(
-    "Is your share one of variances?",
-    "You took a root: this is the share of the standard deviation.",
+    "Twice as many steps: does your share double?",
+    "The length of the steps is missing: a step adds h g², with h = 1/m.",
 )
-def share_of_the_deviation(m, r):
-    return np.sqrt(euler_share(m, r))
+def without_step_length(m, r):
+    return m * euler_share(m, r)
 
 
 @share.mistake(
-    "What should your share tend to as m grows?",
-    "This is the share that is missing. Wanted is the share that the chain reaches.",
+    "Does your result depend on r?",
+    "This is the share for the usual σ_max / σ_min = 5000. Compute g² with r.",
 )
-def share_that_is_missing(m, r):
-    return 1 - euler_share(m, r)
+def for_the_usual_levels(m, _r):
+    return euler_share(m, 5000.0)
 
 
 rate = Exercise(
@@ -200,19 +208,19 @@ def without_drift(c, alpha, sigma, f, g2):
 
 
 @rate.mistake(
-    "Leave out the noise. Does fading make the pictures more alike, or less?",
-    "The sign of the first term is wrong. It is + N f, and f is negative if the picture fades.",
+    "Is J large for a wide law or for a narrow one?",
+    "You added up variances. The Fisher information of a Gaussian pixel is one over its variance.",
 )
-def drift_reversed(c, alpha, sigma, f, g2):
-    return entropy_rate(c, alpha, sigma, -f, g2)
+def variance_for_its_inverse(c, alpha, sigma, f, g2):
+    return len(c) * f + 0.5 * g2 * np.sum(alpha**2 * c + sigma**2)
 
 
 @rate.mistake(
-    "What is the factor in de Bruijn's identity?",
-    "The second term is ½ g² J. The factor ½ is missing.",
+    "At which time do you take the law of the pixels?",
+    "You took J of the start, Σ 1/c_k. At time t the variances are α_t² c_k + σ_t².",
 )
-def whole_noise(c, alpha, sigma, f, g2):
-    return entropy_rate(c, alpha, sigma, f, 2 * g2)
+def of_the_start(c, alpha, sigma, f, g2):
+    return entropy_rate(c, 1.0, 0.0, f, g2)
 
 
 @rate.mistake(

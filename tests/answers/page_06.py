@@ -51,4 +51,40 @@ RIGHT = {
     "06-4": [by_coefficients, by_clean_guess],
     "06-6": [by_scale],
 }
-WRONG = {}
+
+
+def on_the_page(m, _r):
+    g2 = dpss.ve().sde(torch.arange(m, dtype=torch.float64) / m)[1]
+    return g2.sum() / m / dpss.ve().noise(1.0) ** 2
+
+
+def midpoints(m, r):
+    times = (torch.arange(m) + 0.5) / m
+    return (2 * np.log(r) * r ** (2 * times)).sum() / m / (r**2 - 1)
+
+
+WRONG = {
+    "06-1": {
+        "gain_since_the_start": lambda alpha, sigma: (
+            sigma[1:] ** 2 - alpha[1:] ** 2 * sigma[:-1] ** 2
+        ),
+        "differs": lambda alpha, sigma: with_loop(alpha, sigma).sqrt(),
+    },
+    "06-2": {"for_the_usual_levels": on_the_page, "differs": midpoints},
+    "06-3": {
+        "of_the_mean_variance": lambda c, alpha, sigma, f, g2: (
+            len(c) * (f + 0.5 * g2 / (alpha**2 * c.mean() + sigma**2))
+        ),
+        "differs": lambda c, alpha, sigma, f, g2: f + 0.5 * g2 / (alpha**2 * c + sigma**2),
+    },
+    "06-4": {
+        "noise_for_score": lambda w, u, alpha, sigma, alpha_rate, sigma_rate: (
+            (alpha * w - alpha_rate * u) / (alpha * sigma_rate - alpha_rate * sigma)
+        ),
+        "differs": lambda w, u, *levels: by_coefficients(u, w, *levels),
+    },
+    "06-6": {
+        "not_translated": lambda D, u, _alpha, sigma: D(u, sigma),
+        "differs": lambda D, u, alpha, sigma: D(u, sigma) / alpha,
+    },
+}
