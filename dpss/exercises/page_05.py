@@ -148,7 +148,7 @@ def noise_without_h(u, t, h, noise):
 
 
 @step.mistake(
-    "What does your step do with the state, where does the equation say so, and where the chain?",
+    "By which factor does your step multiply u? Does it come from the chain or from the equation?",
     "This is a step of the chain. The scheme only knows f and g: it adds h f u, so that u is "
     "multiplied by 1 − ½βh and not by √(1 − βh).",
 )

@@ -280,7 +280,7 @@ def _coefficients(alpha, sigma, alpha_rate, sigma_rate):
 
 
 @score.mistake(
-    "Which part of Δp is moved along by div: is there a factor in front of it?",
+    "Which factor stands in front of Δp in the equation?",
     "You have half of the score: w = f u − ½ g² ∇log p. With the whole g² it would be the drift of "
     "another equation, with noise.",
 )
@@ -418,7 +418,7 @@ def multiplied_by_the_gain(D, u, alpha, sigma):
 
 
 @translation.mistake(
-    "Does D take a noise level or a variance? Does the time with equal ratios depend on it?",
+    "Does D take a noise level or a variance?",
     "You gave D the variance σ²/α². It takes the noise level σ/α.",
 )
 def variance_for_level(D, u, alpha, sigma):
