@@ -113,6 +113,7 @@ def repeats(exercise, mistake, values, found):
         wrong = results(mistake.function(*copy.deepcopy(values)), len(found))
     except (ValueError, ArithmeticError, Unfit):
         return False
+    found = [x.reshape(()) if x.size == 1 else x for x in found]
     try:  # one number where an array is asked for makes the same mistake
         found = [np.broadcast_to(x, y.shape) for x, y in zip(found, wrong, strict=True)]
     except ValueError:

@@ -206,3 +206,12 @@ def test_one_number_for_an_array_is_the_same_mistake():
     assert judge(ones, lambda u: 2.0).kind == "mistake"
     assert "shape is (), expected (3,)" in judge(ones, lambda u: 1.0).said()
     assert judge(ones, lambda u: [1.0, 2.0]).kind == "differs"
+
+
+def test_a_number_of_any_shape_is_the_same_mistake():
+    one = Exercise("00-6", "one", [(1.0,)])
+    one.reference(lambda u: u)
+    one.mistake("a", "b")(lambda u: 2 * u)
+    for shape in ((), (1,), (1, 1)):
+        assert judge(one, lambda u, shape=shape: np.full(shape, u)).kind == "right"
+        assert judge(one, lambda u, shape=shape: np.full(shape, 2 * u)).kind == "mistake"
