@@ -330,7 +330,7 @@ def grown_to_one(theta, lam):
 
 @decimals.mistake(
     "Insert your τ into θ exp(λτ). Do you get 0.1?",
-    "You took the logarithm to base 10. The inverse of exp is np.log.",
+    "You took the logarithm to base 10. The inverse of exp is math.log.",
 )
 def base_ten(theta, lam):
     return longest_blur(theta, lam) / np.sqrt(np.log(10))

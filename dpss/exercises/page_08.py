@@ -74,7 +74,7 @@ def least_squared(f, t):
 
 @corner.mistake(
     "How many pixels has the picture of which you took the extremes?",
-    "`g * g` is the diagonal of the picture alone. All products g_i g_j are np.outer(g, g).",
+    "`g * g` is the diagonal of the picture alone. All products g_i g_j are g[:, None] * g.",
 )
 def diagonal_of_the_square(f, t):
     g = _on_line(f, t)

@@ -233,7 +233,7 @@ def mean_of_the_misfit(u, *rest):
 
 @risk.mistake(
     "Double all grey values and the noise level. By which factor does each of your terms grow?",
-    "You took the distance |F − u/α|, not its square. np.linalg.norm is a root.",
+    "You took the distance |F − u/α|, not its square: a norm is the root of a sum of squares.",
 )
 def distance_not_squared(u, *rest):
     misfit, noise, spread = _parts(u, *rest)
