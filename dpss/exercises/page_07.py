@@ -314,6 +314,14 @@ def two_outside_the_root(theta, lam):
 
 
 @decimals.mistake(
+    "Which is lost first, the finest mode or the coarsest? Compare λ = 8 with λ = 0.0126.",
+    "You multiplied by λ. From λτ = log(0.1/θ) follows τ = log(0.1/θ)/λ.",
+)
+def times_lambda(theta, lam):
+    return longest_blur(theta, lam) * lam
+
+
+@decimals.mistake(
     "Make λ four times as large. By which factor does the blur fall?",
     "λ stands under the root: the blur is √(2 log(0.1/θ) / λ).",
 )
