@@ -45,6 +45,9 @@ RIGHT = [
     lambda u, a: running(u, a).astype(">f8"),
     lambda u, a: np.flip(np.flip(running(u, a), 0).copy(), 0),
     lambda u, a: running(u, a).astype(complex),
+    lambda u, a: torch.mul(torch.cumsum(u, 0), a),  # takes tensors only
+    lambda u, a: torch.exp(torch.log(a)) * u.cumsum(0),  # and no plain numbers
+    lambda u, a: a * u.double().cumsum(0),
 ]
 
 
@@ -90,6 +93,9 @@ SAID = [  # answer, kind, words
     (nothing, "open", "nothing is returned"),
     (3.0, "fails", r"needed: a function of \(u, a\)"),
     (lambda u: u, "fails", "TypeError.*; for u = "),
+    (lambda u, a: u.nothing, "fails", "'numpy.ndarray' object has no attribute 'nothing'"),
+    (lambda u, a: torch.cumsum(u), "fails", "cumsum.* missing|cumsum.* combination"),
+    (lambda u, a: torch.cumsum(u, 1), "fails", "Dimension out of range"),
     (lambda u, a: 1 / 0, "fails", "ZeroDivisionError.*division by zero"),
     (lambda u, a: never, "fails", "no number"),
     (lambda u, a: "sum", "fails", "'sum'"),
