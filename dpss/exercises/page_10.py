@@ -192,15 +192,7 @@ best = Exercise(
     inputs=[
         (0.0, 0.1, 2.0, 0.8, 0.6, 0.9, 0.3),
         (1.0, 0.4, 0.7, 1.0, 2.0, 1.0, 0.5),
-        (
-            np.array([-0.8, 0.1, 0.9]),
-            np.array([-0.6, 0.2, 0.5]),
-            np.array([0.1, 3.0, 0.2]),
-            0.5,
-            0.9,
-            0.7,
-            0.6,
-        ),
+        (*np.array([[-0.8, 0.1, 0.9], [-0.6, 0.2, 0.5], [0.1, 3.0, 0.2]]), 0.5, 0.9, 0.7, 0.6),
     ],
 )
 
@@ -256,17 +248,6 @@ def slope_for_variance(u, D, slope, *levels):
 def doubt_and_forward(*given):
     mean, forward, _, b, doubt = _parts(*given)
     return mean, forward + b**2 * doubt
-
-
-@best.mistake(
-    "Let the gain of the step forward be 1, and then less. By what does it multiply a variance?",
-    "σ_{t|s}² = σ_t² − α_{t|s}² σ_s². You forgot to square the gain.",
-)
-def gain_not_squared_forward(u, D, slope, alpha_t, sigma_t, alpha_s, sigma_s):
-    gain = alpha_t / alpha_s
-    forward, kept = sigma_t**2 - gain * sigma_s**2, (sigma_s / sigma_t) ** 2
-    b, doubt = alpha_s * forward / sigma_t**2, sigma_t**2 / alpha_t * slope
-    return b * D + gain * kept * u, forward * kept + b**2 * doubt
 
 
 @best.mistake(

@@ -125,9 +125,6 @@ WRONG = {
             u, D, slope, at, st, a, s, a / at, st**2 - (a / at * s) ** 2
         ),
         "fails": lambda u, D, slope, at, st, a, s: a * D,
-        "gain_not_squared_forward": lambda u, D, slope, at, st, a, s: best_with(
-            u, D, slope, at, st, a, s, at / a, st**2 - at / a * s**2
-        ),
     },
     "10-5": {
         "differs": lambda c, ratio: np.cos(np.arctan(ratio[-1] / np.sqrt(c))) ** 2,
