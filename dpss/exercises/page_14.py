@@ -12,23 +12,19 @@ def _named(name, function):
     return function
 
 
+_ratios = [
+    _named("exp(2 − 9 t)", lambda t: np.exp(2 - 9 * t)),
+    _named("1 / (exp(10 t² + 0.01) − 1)", lambda t: 1 / np.expm1(10 * t**2 + 0.01)),
+    _named("exp(6 − 16 t)", lambda t: np.exp(6 - 16 * t)),
+]
+
 turn = Exercise(
     "14-1",
     asks="the smallest T from which a start in noise costs so many nats on arrival at 0",
     inputs=[
-        (_named("exp(2 − 9 t)", lambda t: np.exp(2 - 9 * t)), np.array([1.0]), np.zeros(1), 0.05),
-        (
-            _named("1 / (exp(10 t² + 0.01) − 1)", lambda t: 1 / np.expm1(10 * t**2 + 0.01)),
-            np.array([2.0, 0.5]),
-            np.array([0.3, -1.0]),
-            0.1,
-        ),
-        (
-            _named("exp(6 − 16 t)", lambda t: np.exp(6 - 16 * t)),
-            _rng.uniform(0.1, 3, 6),
-            _rng.normal(size=6),
-            0.02,
-        ),
+        (_ratios[0], np.array([1.0]), np.zeros(1), 0.05),
+        (_ratios[1], np.array([2.0, 0.5]), np.array([0.3, -1.0]), 0.1),
+        (_ratios[2], _rng.uniform(0.1, 3, 6), _rng.normal(size=6), 0.02),
     ],
     tolerance=1e-4,
 )
@@ -43,34 +39,19 @@ def _first(price, nats):
     return high
 
 
-def _price(x, c, m):
-    """At 0, for ratios x at the start: the divergence of N(m, c) from the law that arrives."""
-    mean, var = m / (1 + x), c * (1 + 2 * x) / (1 + x) ** 2
-    return 0.5 * (c / var - 1 - np.log(c / var) + (m - mean) ** 2 / var)
-
-
 @turn.reference
 def turning_time(snr, c, m, nats):
-    price = lambda t: _price(snr(t) * c, c, m).sum()
+    def price(t):
+        """The divergence of N(m, c) from the law that arrives, added up."""
+        x = snr(t) * c
+        mean, var = m / (1 + x), c * (1 + 2 * x) / (1 + x) ** 2
+        return 0.5 * (c / var - 1 - np.log(c / var) + (m - mean) ** 2 / var).sum()
+
     return _first(price, nats)
 
 
-def _time(snr, c, nats, price):
-    """The time at which the price of the ratios x = SNR c, added up, is at most so many nats."""
-    return _first(lambda t: price(snr(t) * c).sum(), nats)
-
-
-def _psi(y):
-    return 0.5 * (y - np.log1p(y))
-
-
-def _arrived(x):
-    return x**2 / (1 + 2 * x)
-
-
-def _with(y, c, m):
-    """ψ(y) + m² / (2c) y."""
-    return _psi(y) + m**2 / (2 * c) * y
+def _price(y, c, m):
+    return (0.5 * (y - np.log1p(y)) + m**2 / (2 * c) * y).sum()
 
 
 @turn.mistake(
@@ -78,7 +59,23 @@ def _with(y, c, m):
     "You took the price at T, with x. On arrival at 0 it has y = x² / (1 + 2x) in place of x.",
 )
 def of_the_start(snr, c, m, nats):
-    return _time(snr, c, nats, lambda x: _with(x, c, m))
+    return _first(lambda t: _price(snr(t) * c, c, m), nats)
+
+
+@turn.mistake(
+    "How large is x at the time that you return?",
+    "You used ¼ Σ x⁴, which is for small x. Here x is not small: take ψ(y) as it is.",
+)
+def of_small_ratios(snr, c, m, nats):
+    return _first(lambda t: 0.25 * ((snr(t) * c) ** 4).sum(), nats)
+
+
+@turn.mistake(
+    "Which modes are forgotten first, those that are strong in the data or the weak ones?",
+    "Your x is the SNR divided by c. A mode of variance c has signal c: x = SNR c.",
+)
+def divided_by_variance(snr, c, m, nats):
+    return _first(lambda t: _price(snr(t) / c / (2 + c / snr(t)), c, m), nats)
 
 
 @turn.mistake(
@@ -90,6 +87,14 @@ def without_means(snr, c, m, nats):
 
 
 @turn.mistake(
+    "Write all grey values in other units, twice as large. Does your price change?",
+    "The means cost m² / (2c) y. You forgot to divide by the variance of the mode.",
+)
+def means_without_variances(snr, c, m, nats):
+    return turning_time(snr, c, m * np.sqrt(c), nats)
+
+
+@turn.mistake(
     "What does a second mode, equal to the first, do to your price?",
     "You averaged over the modes. The modes are independent, so their divergences add up.",
 )
@@ -98,88 +103,12 @@ def of_the_average(snr, c, m, nats):
 
 
 @turn.mistake(
-    "How large is x at the time that you return?",
-    "You used ¼ Σ x⁴, which is for small x. Here x is not small: take ψ(y) as it is.",
-)
-def of_small_ratios(snr, c, _m, nats):
-    return _time(snr, c, nats, lambda x: 0.25 * x**4)
-
-
-@turn.mistake(
-    "Which of the two laws is the right one, and where does it stand in KL(p_0‖q_0)?",
-    "You exchanged the laws: the price is the divergence of the data p_0 from what arrives, q_0.",
-)
-def of_exchanged_laws(snr, c, m, nats):
-    def price(x):
-        mean, var = m / (1 + x), c * (1 + 2 * x) / (1 + x) ** 2
-        return 0.5 * (var / c - 1 - np.log(var / c) + (m - mean) ** 2 / c)
-
-    return _time(snr, c, nats, price)
-
-
-@turn.mistake(
-    "What is y for a large x?",
-    "You took y = x² / (1 + x). For a large x half of it stays: y = x² / (1 + 2x).",
-)
-def another_denominator(snr, c, m, nats):
-    return _time(snr, c, nats, lambda x: _with(x**2 / (1 + x), c, m))
-
-
-@turn.mistake(
-    "What becomes of your price if the data are replaced by their negative, m by −m?",
-    "You forgot the square of m: the means cost m² / (2c) y.",
-)
-def means_not_squared(snr, c, m, nats):
-    return _time(snr, c, nats, lambda x: _psi(_arrived(x)) + m / (2 * c) * _arrived(x))
-
-
-@turn.mistake(
-    "How does your price at 0 compare with that at T when x is large?",
-    "You put x² for y. That is for small x: y = x² / (1 + 2x).",
-)
-def of_squares(snr, c, m, nats):
-    return _time(snr, c, nats, lambda x: _with(x**2, c, m))
-
-
-@turn.mistake(
-    "Let c be so large that only the mean is wrong. By which factor is its price too large at T?",
-    "The term of the means has x in your price. On arrival, both terms have y.",
-)
-def means_of_the_start(snr, c, m, nats):
-    return _time(snr, c, nats, lambda x: _psi(_arrived(x)) + m**2 / (2 * c) * x)
-
-
-@turn.mistake(
-    "Look at the divergence of two Gaussians of equal variance: what is the factor of the square?",
-    "The means cost m² / (2c) y: you forgot the factor ½.",
-)
-def twice_the_means(snr, c, m, nats):
-    return turning_time(snr, c, np.sqrt(2) * m, nats)
-
-
-@turn.mistake(
     "Does the price rise or fall with the time? Then on which side of T is it too high?",
     "Your bisection keeps the wrong half and ends in 0 or 1. Where the price at the middle is low "
     "enough, T is not later than the middle.",
 )
 def the_wrong_half(snr, c, m, nats):
-    return np.round(_first(lambda t: -_price(snr(t) * c, c, m).sum(), -nats), 6)
-
-
-@turn.mistake(
-    "Write down x for one mode. Does it depend on the data?",
-    "Your x is the SNR alone. It is SNR times c: the ratio for the variance that the data have.",
-)
-def without_variances(snr, c, m, nats):
-    return _first(lambda t: _price(snr(t), c, m).sum(), nats)
-
-
-@turn.mistake(
-    "What is ψ(y) for a small y: y² times what?",
-    "The factor ½ of ψ is missing: ψ(y) = ½ (y − log(1 + y)).",
-)
-def without_the_half(snr, c, m, nats):
-    return _time(snr, c, nats, lambda x: _psi(_arrived(x)) + _with(_arrived(x), c, m))
+    return float(turning_time(snr, c, m, nats) < 0.5)
 
 
 chi = Exercise(
@@ -192,11 +121,7 @@ chi = Exercise(
             np.array([0.5, 0.2, 0.3]),
             np.array([0.25, 0.35, 0.4]),
         ),
-        (
-            0.5 * np.eye(5) + 0.5 * _rng.dirichlet(np.ones(5), 5).T,
-            _rng.dirichlet(3 * np.ones(5)),
-            _rng.dirichlet(3 * np.ones(5)),
-        ),
+        (0.5 * np.eye(5) + 0.5 * _rng.dirichlet(np.ones(5), 5).T, *_rng.dirichlet([3] * 5, 2)),
     ],
 )
 
@@ -222,20 +147,12 @@ def without_bayes(K, p, q):
 
 
 @chi.mistake(
-    "Add up the law that you have at s.",
-    "The denominator of Bayes' rule is missing: divide by p_t = K p, the right law at t.",
+    "Where does the right law p enter your reverse kernel?",
+    "You made the sums of the transposed matrix 1. That is Bayes' rule for data that are in all "
+    "states alike; put p into it.",
 )
-def without_denominator(K, p, q):
-    return _chi(K @ p, q), _chi(p, p * (K.T @ q))
-
-
-@chi.mistake(
-    "With q = K p your wrong law is the right one. What do you get then, at s?",
-    "The denominator of Bayes' rule is the right law at t, K p. You divided by p, which belongs to "
-    "s.",
-)
-def divided_by_the_law_at_s(K, p, q):
-    return _chi(K @ p, q), _chi(p, p * (K.T @ (q / p)))
+def of_uniform_data(K, p, q):
+    return _chi(K @ p, q), _chi(p, K.T @ (q / K.sum(1)))
 
 
 @chi.mistake(
@@ -247,69 +164,21 @@ def of_its_own_kernel(K, p, q):
 
 
 @chi.mistake(
-    "Where does the right law p enter your reverse kernel?",
-    "You made the sums of the transposed matrix 1. That is Bayes' rule for data that are in all "
-    "states alike; put p into it.",
+    "Add up each column of your kernel. Along which axis does NumPy multiply?",
+    "In the reverse kernel, (target, source), each row has its own p: K.T * p[:, None]. You "
+    "multiplied the columns by p.",
 )
-def of_uniform_data(K, p, q):
-    return _chi(K @ p, q), _chi(p, K.T @ (q / K.sum(1)))
+def p_along_the_wrong_axis(K, p, q):
+    return _chi(K @ p, q), _chi(p, (K.T * p / (K @ p)) @ q)
 
 
 @chi.mistake(
-    "For which i and j is Bayes' rule divided by p_t[i]? Add up each column of your kernel.",
-    "You divided by p_t along the wrong axis. In the reverse kernel, (target, source), the source "
-    "is a state at t: each column is divided by its p_t.",
+    "Which index of your matrix is the state at t, and over which one does `@ q` add up?",
+    "K[i, j] p[j] / p_t[i] has the source i in the rows. To take q back, transpose it: (target, "
+    "source).",
 )
-def along_the_wrong_axis(K, p, q):
-    back = K.T * p[:, None] / (K @ p)[:, None]
-    return _chi(K @ p, q), _chi(p, back @ q)
-
-
-@chi.mistake(
-    "Write down one entry of your kernel, from state 0 to state 1. Which p and which p_t is in it?",
-    "Both laws stand along the wrong axis. In the reverse kernel, (target, source), each row is "
-    "multiplied by its p, and each column divided by its p_t.",
-)
-def both_along_the_wrong_axis(K, p, q):
-    back = K.T * p / (K @ p)[:, None]
-    return _chi(K @ p, q), _chi(p, back @ q)
-
-
-@chi.mistake(
-    "With q = K p your wrong law is the right one. Is it still, one step back?",
-    "You made the sum of the law at s 1 in the end. Bayes' rule is normalised for each state at t, "
-    "by p_t, before you average over q.",
-)
-def normalised_in_the_end(K, p, q):
-    law = p * (K.T @ q)
-    return _chi(K @ p, q), _chi(p, law / law.sum())
-
-
-@chi.mistake(
-    "Let K be the transition to a state that forgets everything. Which law should come back?",
-    "You went back with the transposed matrix and made the sum 1. The law p has to enter: Bayes' "
-    "rule, K[i, j] p[j] / p_t[i].",
-)
-def transposed_and_normalised(K, p, q):
-    law = K.T @ q
-    return _chi(K @ p, q), _chi(p, law / law.sum())
-
-
-@chi.mistake(
-    "In which direction of time does your wrong law go?",
-    "You took q forward once more, K q. It is to go back, by the reverse kernel of p.",
-)
-def taken_forward(K, p, q):
-    return _chi(K @ p, q), _chi(p, K @ q)
-
-
-@chi.mistake(
-    "Can your law at s have negative probabilities?",
-    "You inverted K, which undoes the step. The reverse kernel does not undo it: it draws from the "
-    "law of the state at s, given that at t.",
-)
-def undone(K, p, q):
-    return _chi(K @ p, q), _chi(p, np.linalg.solve(K, q))
+def rows_for_columns(K, p, q):
+    return _chi(K @ p, q), _chi(p, K @ (p * q) / (K @ p))
 
 
 @chi.mistake(
@@ -317,18 +186,7 @@ def undone(K, p, q):
     "You exchanged p and q: it is Σ q (p/q − 1)², with the wrong law in the denominator.",
 )
 def exchanged(K, p, q):
-    p_t = K @ p
-    return _chi(q, p_t), _chi(p * (K.T @ (q / p_t)), p)
-
-
-@chi.mistake(
-    "A state that the wrong law hardly ever visits: how much should it count?",
-    "The weight is missing: Σ q (p/q − 1)², not Σ (p/q − 1)².",
-)
-def without_weight(K, p, q):
-    p_t = K @ p
-    q_s = p * (K.T @ (q / p_t))
-    return ((p_t / q - 1) ** 2).sum(), ((p / q_s - 1) ** 2).sum()
+    return _chi(q, K @ p), _chi(p * (K.T @ (q / (K @ p))), p)
 
 
 @chi.mistake(
@@ -337,32 +195,6 @@ def without_weight(K, p, q):
 )
 def at_different_times(K, p, q):
     return _chi(p, q), chi_squares(K, p, q)[1]
-
-
-@chi.mistake(
-    "One step back, with which law do you compare the wrong one?",
-    "At s you compared with K p, the right law at t. The right law at s is p.",
-)
-def with_the_law_at_t(K, p, q):
-    p_t = K @ p
-    return _chi(p_t, q), _chi(p_t, p * (K.T @ (q / p_t)))
-
-
-@chi.mistake(
-    "Which of the two numbers belongs to t?",
-    "These are the right numbers in the wrong order: first at t, then at s.",
-)
-def in_the_other_order(K, p, q):
-    return chi_squares(K, p, q)[::-1]
-
-
-@chi.mistake(
-    "Which index of K is where the chain comes from, and which is where it goes?",
-    "The reverse kernel goes from i to j, so K stands in it transposed. Yours goes forward again.",
-)
-def forward_again(K, p, q):
-    p_t = K @ p
-    return _chi(p_t, q), _chi(p, p * (K @ (q / p_t)))
 
 
 def _finite(images, alpha, sigma):
@@ -413,36 +245,9 @@ def closed_denoiser(D, log_p, R, u):
     return (here * D(u) + there * R(D(R(u)))) / (here + there)
 
 
-def _mixed(weight, one, two):
-    return weight * one + (1 - weight) * two
-
-
-def _weight(log_p, R, u):
-    return 1 / (1 + np.exp(log_p(R(u)) - log_p(u)))
-
-
-@closing.mistake(
-    "Which of the two estimates is in the right position already?",
-    "You turned the whole mixture. D(u) is as it should be; turn D(Ru) only.",
-)
-def all_turned(D, log_p, R, u):
-    return R(_mixed(_weight(log_p, R, u), D(u), D(R(u))))
-
-
-@closing.mistake(
-    "Take a u that is like an image of the given set. Does your denoiser know it?",
-    "This is R D(Ru) alone, the denoiser of the turned images. The closed set has both kinds.",
-)
-def of_the_turned_set(D, _log_p, R, u):
-    return R(D(R(u)))
-
-
-@closing.mistake(
-    "How bright is your estimate, compared with the images?",
-    "You added the two estimates. Take their mean, with weights that add up to 1.",
-)
-def added_up(D, _log_p, R, u):
-    return D(u) + R(D(R(u)))
+def _mixed(log_p, R, u, one, other):
+    weight = 1 / (1 + np.exp(log_p(R(u)) - log_p(u)))
+    return weight * one + (1 - weight) * other
 
 
 @closing.mistake(
@@ -451,7 +256,15 @@ def added_up(D, _log_p, R, u):
     "You took the plain mean. The weights are p(u) and p(Ru), divided by their sum.",
 )
 def plain_mean(D, _log_p, R, u):
-    return _mixed(0.5, D(u), R(D(R(u))))
+    return 0.5 * (D(u) + R(D(R(u))))
+
+
+@closing.mistake(
+    "Try an image u that is like a mirrored one of the given set. Does your denoiser know it?",
+    "This is D(u) alone. The closed set has both kinds of images: mix the two.",
+)
+def of_the_given_set(D, _log_p, _R, u):
+    return D(u)
 
 
 @closing.mistake(
@@ -459,7 +272,7 @@ def plain_mean(D, _log_p, R, u):
     "You forgot to turn the estimate back: it is R D(Ru), not D(Ru).",
 )
 def not_turned_back(D, log_p, R, u):
-    return _mixed(_weight(log_p, R, u), D(u), D(R(u)))
+    return _mixed(log_p, R, u, D(u), D(R(u)))
 
 
 @closing.mistake(
@@ -468,7 +281,7 @@ def not_turned_back(D, log_p, R, u):
     "R D(Ru).",
 )
 def turned_afterwards(D, log_p, R, u):
-    return _mixed(_weight(log_p, R, u), D(u), R(D(u)))
+    return _mixed(log_p, R, u, D(u), R(D(u)))
 
 
 @closing.mistake(
@@ -476,7 +289,16 @@ def turned_afterwards(D, log_p, R, u):
     "Your weights are exchanged: D(u) has the weight p(u), R D(Ru) has p(Ru).",
 )
 def weights_exchanged(D, log_p, R, u):
-    return _mixed(_weight(log_p, R, u), R(D(R(u))), D(u))
+    return _mixed(log_p, R, u, R(D(R(u))), D(u))
+
+
+@closing.mistake(
+    "By which factor do your weights differ if log p(u) and log p(Ru) are −1000 and −1001?",
+    "You took the logarithms as weights. Take p itself; only log p(u) − log p(Ru) matters.",
+)
+def logarithms_as_weights(D, log_p, R, u):
+    here, there = log_p(u), log_p(R(u))
+    return (here * D(u) + there * R(D(R(u)))) / (here + there)
 
 
 @closing.mistake(
@@ -488,22 +310,6 @@ def not_normalised(D, log_p, R, u):
 
 
 @closing.mistake(
-    "Two estimates that agree should have themselves as their mean. Do they, with your weights?",
-    "You multiplied by the density of the closed set, ½ (p(u) + p(Ru)). Divide by it.",
-)
-def half_of_the_sum(D, log_p, R, u):
-    return 0.5 * not_normalised(D, log_p, R, u)
-
-
-@closing.mistake(
-    "By which factor do your weights differ if log p(u) and log p(Ru) are −1000 and −1001?",
-    "You took the logarithms as weights. Take p itself; only log p(u) − log p(Ru) matters.",
-)
-def logarithms_as_weights(D, log_p, R, u):
-    return _mixed(log_p(u) / (log_p(u) + log_p(R(u))), D(u), R(D(R(u))))
-
-
-@closing.mistake(
     "Is your result a continuous function of u?",
     "You chose the likelier of the two. The denoiser is a mean: both count, with their weights.",
 )
@@ -511,30 +317,12 @@ def the_likelier_one(D, log_p, R, u):
     return D(u) if log_p(u) >= log_p(R(u)) else R(D(R(u)))
 
 
-@closing.mistake(
-    "Try an image u that is like a mirrored one of the given set. Does your denoiser know it?",
-    "This is D(u) alone. The closed set has both kinds of images: mix the two.",
-)
-def of_the_given_set(D, _log_p, _R, u):
-    return D(u)
-
-
 steps = Exercise(
     "14-5",
     asks="ζ_0 = 0, …, ζ_n = 1 with the smallest deficit of the plug-in chain",
     inputs=[(2,), (3,), (5,), (24,)],
+    tolerance=1e-4,  # for those who minimise numerically
 )
-
-
-def _backwards(n, share):
-    """ζ from ζ_n = 1 down to ζ_1, by shares of a_{n−1}, …, a_1; before them 0."""
-    a = [1.0]
-    for _ in range(n):
-        a.append(a[-1] - 0.25 * a[-1] ** 2)
-    levels = [1.0]
-    for i in range(n - 1, 0, -1):
-        levels.append(levels[-1] * share(a, i))
-    return np.array([0.0, *levels[::-1]])
 
 
 @steps.reference
@@ -543,6 +331,19 @@ def best_levels(n):
     for i in range(1, n):
         quotients[i + 1] = 0.5 * (1 + quotients[i] ** 2)
     return np.append(0.0, np.cumprod(quotients[:1:-1])[::-1].tolist() + [1.0])
+
+
+def _deficits(n):
+    """a_1, …, a_n."""
+    a = [1.0]
+    for _ in range(n - 1):
+        a.append(a[-1] - 0.25 * a[-1] ** 2)
+    return np.array(a)
+
+
+def _scaled(quotients):
+    """ζ from the quotients ζ_{n−1} / ζ_n, …, ζ_1 / ζ_2."""
+    return np.append(0.0, np.cumprod(np.append(1.0, quotients))[::-1])
 
 
 @steps.mistake(
@@ -563,39 +364,43 @@ def equal_in_the_root(n):
 
 
 @steps.mistake(
-    "What is the deficit of your levels for n = 2, and what is a_2?",
-    "You returned the smallest deficits a_n. The levels follow from them: ζ_{i−1} is 1 − ½ a_{i−1} "
-    "times ζ_i.",
-)
-def deficits_for_levels(n):
-    a = [1.0]
-    for _ in range(n - 1):
-        a.append(a[-1] - 0.25 * a[-1] ** 2)
-    return np.array([0.0, *a[::-1]])
-
-
-@steps.mistake(
     "Is a_{n−1} the same for all n?",
     "You halve in every step, which is right for the first one only: z = 1 − ½ a_{n−1}.",
 )
 def halved(n):
-    return np.append(0.0, 0.5 ** np.arange(n)[::-1])
+    return _scaled(np.full(n - 1, 0.5))
 
 
 @steps.mistake(
-    "Where are your steps short, near the data or near the noise? Where should they be?",
-    "You took roots, √(i/n). Equal steps in √ζ are ζ = (i/n)², and the best differ from both.",
+    "For n = 2 there is one level to choose. Which one makes z + (1 − z)² smallest?",
+    "Off by one: before the step from ζ_n there are n − 1 others, so z = 1 − ½ a_{n−1}.",
 )
-def roots_of_equal_steps(n):
-    return np.sqrt(np.arange(n + 1) / n)
+def one_step_too_far(n):
+    return _scaled(1 - 0.5 * _deficits(n)[:0:-1])
 
 
 @steps.mistake(
-    "How many levels do n steps join?",
-    "You made n − 1 equal steps. n steps have n + 1 levels, and equal ones are not the best.",
+    "For which z is the derivative of a z + (1 − z)² zero?",
+    "z = 1 − ½ a_{n−1}. You forgot the factor ½, so that ζ_1 is 0 as well.",
 )
-def one_step_too_few(n):
-    return np.linspace(0, 1, n)
+def whole_deficit(n):
+    return _scaled(1 - _deficits(n - 1)[::-1])
+
+
+@steps.mistake(
+    "Go through your levels for n = 3: with a_1 or with a_2 in the first step down from 1?",
+    "Your a run the wrong way round. From ζ_n = 1 down comes a_{n−1} first, and a_1 last.",
+)
+def wrong_way_round(n):
+    return _scaled(1 - 0.5 * _deficits(n - 1))
+
+
+@steps.mistake(
+    "Are your levels a share of 1, or of the level before?",
+    "z = 1 − ½ a_{n−1} is for the last step, which ends at 1. The others end at ζ_i: multiply.",
+)
+def not_scaled(n):
+    return np.concatenate([[0.0], 1 - 0.5 * _deficits(n - 1), [1.0]])
 
 
 @steps.mistake(
@@ -604,53 +409,6 @@ def one_step_too_few(n):
 )
 def from_noise_to_data(n):
     return best_levels(n)[::-1]
-
-
-@steps.mistake("How many levels do n steps have?", "ζ_0 = 0 is missing: n steps have n + 1 levels.")
-def without_zero(n):
-    return best_levels(n)[1:]
-
-
-@steps.mistake(
-    "How many levels do n steps have, and where does the chain start?",
-    "ζ_n = 1 is missing: n steps have n + 1 levels.",
-)
-def without_one(n):
-    return best_levels(n)[:-1]
-
-
-@steps.mistake(
-    "For n = 2 there is one level to choose. Which one makes z + (1 − z)² smallest?",
-    "Off by one: before the step from ζ_n there are n − 1 others, so z = 1 − ½ a_{n−1}.",
-)
-def one_step_too_far(n):
-    return _backwards(n, lambda a, i: 1 - 0.5 * a[i])
-
-
-@steps.mistake(
-    "For which z is the derivative of a z + (1 − z)² zero?",
-    "z = 1 − ½ a_{n−1}. You forgot the factor ½, so that ζ_1 is 0 as well.",
-)
-def whole_deficit(n):
-    return _backwards(n, lambda a, i: 1 - a[i - 1])
-
-
-@steps.mistake(
-    "Go through your levels for n = 3: with a_1 or with a_2 in the first step down from 1?",
-    "Your a run the wrong way round. From ζ_n = 1 down comes a_{n−1} first, and a_1 last.",
-)
-def wrong_way_round(n):
-    return _backwards(n, lambda a, i: 1 - 0.5 * a[n - 1 - i])
-
-
-@steps.mistake(
-    "Are your levels a share of 1, or of the level before?",
-    "z = 1 − ½ a_{n−1} is for the last step, which ends at 1. The others end at ζ_i: multiply.",
-)
-def not_scaled(n):
-    levels = _backwards(n, lambda a, i: 1 - 0.5 * a[i - 1])
-    quotients = levels[1:-1] / levels[2:]
-    return np.concatenate([[0.0], quotients, [1.0]])
 
 
 edit = Exercise(
@@ -665,10 +423,6 @@ edit = Exercise(
 )
 
 
-def _correlation(c, alpha, sigma):
-    return alpha * np.sqrt(c / (alpha**2 * c + sigma**2))
-
-
 @edit.reference
 def edited(g, m, c, alpha, sigma, eta):
     noise = sigma**2 / (alpha**2 * c + sigma**2)  # 1 − κ²
@@ -676,24 +430,39 @@ def edited(g, m, c, alpha, sigma, eta):
     return m + left * (g - m), c * (1 - left**2)
 
 
+def _back(c, alpha, sigma, eta):
+    """Gain and variance of the way back, from T to 0."""
+    share = c / (alpha**2 * c + sigma**2)
+    kept = (alpha * np.sqrt(share)) ** (eta**2)
+    return kept * np.sqrt(share), c * (1 - kept**2)
+
+
 @edit.mistake(
     "For η = 0 the way back is a map. Does the edit always give the same image then?",
     "Your variance is that of the way back alone. On the way forth there was noise, too: σ², "
     "which the gain multiplies by its square.",
 )
-def without_forward_noise(g, m, c, alpha, sigma, eta):
-    kept = _correlation(c, alpha, sigma) ** (eta**2)
-    return edited(g, m, c, alpha, sigma, eta)[0], c * (1 - kept**2)
+def without_forward_noise(g, m, *law):
+    return edited(g, m, *law)[0], _back(*law)[1]
 
 
 @edit.mistake(
-    "Let the guide be the mean of the data. What comes out, on average?",
-    "The gain multiplies the deviation from the mean: from α m at T, from m at 0. You multiplied "
-    "the image itself.",
+    "Let T be so early that hardly any noise came in, and η large. Is the edit still certain?",
+    "Your variance is what is left of the noise of the way forth. With η > 0 the way back adds "
+    "noise of its own, c (1 − κ^(2η²)).",
 )
-def towards_zero(g, m, c, alpha, sigma, eta):
-    mean, variance = edited(g, m, c, alpha, sigma, eta)
-    return mean - edited(0 * g, m, c, alpha, sigma, eta)[0], variance
+def without_backward_noise(g, m, c, alpha, sigma, eta):
+    gain, _ = _back(c, alpha, sigma, eta)
+    return edited(g, m, c, alpha, sigma, eta)[0], gain**2 * sigma**2
+
+
+@edit.mistake(
+    "What is random at T, given this one g?",
+    "You let the state at T have the variance v_T of the data, so you get c, whatever T is. But g "
+    "is given: at T there is the variance σ² only.",
+)
+def of_random_guides(g, m, c, *levels):
+    return edited(g, m, c, *levels)[0], c
 
 
 @edit.mistake(
@@ -701,8 +470,7 @@ def towards_zero(g, m, c, alpha, sigma, eta):
     "At T the data have the mean α m, not m: the gain multiplies the deviation from α m.",
 )
 def from_the_wrong_mean(g, m, c, alpha, sigma, eta):
-    kept = _correlation(c, alpha, sigma) ** (eta**2)
-    gain = kept * np.sqrt(c / (alpha**2 * c + sigma**2))
+    gain, _ = _back(c, alpha, sigma, eta)
     return m + gain * (alpha * g - m), edited(g, m, c, alpha, sigma, eta)[1]
 
 
@@ -710,21 +478,17 @@ def from_the_wrong_mean(g, m, c, alpha, sigma, eta):
     "What is the mean of the state at T?",
     "You started the way back in g. On the way forth g is multiplied by α.",
 )
-def without_the_gain(g, m, c, alpha, sigma, eta):
-    kept = _correlation(c, alpha, sigma) ** (eta**2)
-    gain = kept * np.sqrt(c / (alpha**2 * c + sigma**2))
-    return m + gain * (g - m), edited(g, m, c, alpha, sigma, eta)[1]
+def without_the_gain(g, m, *law):
+    return m + _back(*law)[0] * (g - m), edited(g, m, *law)[1]
 
 
 @edit.mistake(
-    "What is the mean of the state at T? And of the data at T?",
-    "You started the way back in g, with the mean α m taken off. On the way forth g is multiplied "
-    "by α as well.",
+    "Take η = 0, and m = 0. By what does the flow multiply a state at T?",
+    "κ^(η²) is the correlation of the two times. The gain has a second factor, √(v_0 / v_T).",
 )
-def guide_not_faded(g, m, c, alpha, sigma, eta):
-    kept = _correlation(c, alpha, sigma) ** (eta**2)
-    gain = kept * np.sqrt(c / (alpha**2 * c + sigma**2))
-    return m + gain * (g - alpha * m), edited(g, m, c, alpha, sigma, eta)[1]
+def correlation_for_gain(g, m, c, alpha, sigma, eta):
+    kept = np.sqrt(1 - _back(c, alpha, sigma, eta)[1] / c)
+    return m + kept * alpha * (g - m), kept**2 * sigma**2 + c * (1 - kept**2)
 
 
 @edit.mistake(
@@ -739,112 +503,6 @@ def eta_not_squared(g, m, c, alpha, sigma, eta):
     "In which unit is your second result: that of grey values, or its square?",
     "You returned the standard deviation. The variance is asked for.",
 )
-def standard_deviation(g, m, c, alpha, sigma, eta):
-    mean, variance = edited(g, m, c, alpha, sigma, eta)
+def standard_deviation(*given):
+    mean, variance = edited(*given)
     return mean, np.sqrt(variance)
-
-
-@edit.mistake(
-    "Is your v_T a variance in both of its terms?",
-    "sigma is the noise level, a standard deviation: v_T = α² c + σ².",
-)
-def level_for_variance(g, m, c, alpha, sigma, eta):
-    return edited(g, m, c, alpha, np.sqrt(sigma), eta)
-
-
-@edit.mistake(
-    "What changes in your results if you change η alone?",
-    "You took the way back of η = 1, the reverse kernel, for every η.",
-)
-def always_the_kernel(g, m, c, alpha, sigma, _eta):
-    return edited(g, m, c, alpha, sigma, 1.0)
-
-
-@edit.mistake(
-    "Leave out the way forth: for which variance at T does the way back end in the variance c?",
-    "The way back adds c (1 − κ^(2η²)), with the exponent 2η²: the gain is squared in it.",
-)
-def gain_not_squared(g, m, c, alpha, sigma, eta):
-    kept = _correlation(c, alpha, sigma) ** (eta**2)
-    mean, variance = edited(g, m, c, alpha, sigma, eta)
-    return mean, variance + c * (kept**2 - kept)
-
-
-@edit.mistake(
-    "At which time does the noise of the way back end up in the image?",
-    "You took v_T for v_s in the noise of the way back. At s → 0 it is v_0 = c.",
-)
-def noise_of_the_turn(g, m, c, alpha, sigma, eta):
-    v = alpha**2 * c + sigma**2
-    kept = _correlation(c, alpha, sigma) ** (eta**2)
-    mean, variance = edited(g, m, c, alpha, sigma, eta)
-    return mean, variance + (v - c) * (1 - kept**2)
-
-
-@edit.mistake(
-    "What is random at T, given this one g?",
-    "You let the state at T have the variance v_T of the data, so you get c, whatever T is. But g "
-    "is given: at T there is the variance σ² only.",
-)
-def of_random_guides(g, m, c, alpha, sigma, eta):
-    return edited(g, m, c, alpha, sigma, eta)[0], c
-
-
-@edit.mistake(
-    "Take η = 0. Is a guide that went forth and back by the flow the same as before?",
-    "Your share is κ^(η²), what the way back leaves. On the way forth a factor κ is lost as well.",
-)
-def only_the_way_back(g, m, c, alpha, sigma, eta):
-    left = _correlation(c, alpha, sigma) ** (eta**2)
-    return m + left * (g - m), c * (1 - left**2)
-
-
-@edit.mistake(
-    "Which way does the way back stretch deviations if v_T is larger than c?",
-    "Your quotient is upside down: the gain has √(v_s / v_t), which is √(c / v_T) here.",
-)
-def upside_down(g, m, c, alpha, sigma, eta):
-    v = alpha**2 * c + sigma**2
-    kept = _correlation(c, alpha, sigma) ** (eta**2)
-    added = c * (1 - kept**2)
-    return m + kept * np.sqrt(v / c) * alpha * (g - m), added + kept**2 * v / c * sigma**2
-
-
-@edit.mistake(
-    "Which results change with η, and which of yours do?", "You took the flow, η = 0, for every η."
-)
-def always_the_flow(g, m, c, alpha, sigma, _eta):
-    return edited(g, m, c, alpha, sigma, 0.0)
-
-
-@edit.mistake(
-    "Is sigma the standard deviation or the variance of the noise at T?",
-    "You added the gain squared times σ. The noise at T has the variance σ².",
-)
-def noise_not_squared(g, m, c, alpha, sigma, eta):
-    v = alpha**2 * c + sigma**2
-    kept = _correlation(c, alpha, sigma) ** (eta**2)
-    mean, variance = edited(g, m, c, alpha, sigma, eta)
-    return mean, variance + kept**2 * c / v * (sigma - sigma**2)
-
-
-@edit.mistake(
-    "Is κ a correlation or its square?",
-    "The correlation is κ = α √(c / v_T). You took α² c / v_T for it.",
-)
-def squared_correlation(g, m, c, alpha, sigma, eta):
-    v = alpha**2 * c + sigma**2
-    kept = (alpha**2 * c / v) ** (eta**2)
-    added = c * (1 - kept**2)
-    return m + kept * np.sqrt(c / v) * alpha * (g - m), added + kept**2 * c / v * sigma**2
-
-
-@edit.mistake(
-    "By what does a gain multiply a variance?",
-    "The gain multiplies the deviations, so it multiplies the variance σ² by its square.",
-)
-def noise_times_the_gain(g, m, c, alpha, sigma, eta):
-    v = alpha**2 * c + sigma**2
-    kept = _correlation(c, alpha, sigma) ** (eta**2)
-    added = kept * np.sqrt(c / v) * sigma**2
-    return edited(g, m, c, alpha, sigma, eta)[0], c * (1 - kept**2) + added

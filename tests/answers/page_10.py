@@ -67,28 +67,75 @@ def data_prediction_reversed(u, D, alpha_t, sigma_t, alpha_s, sigma_s):
     return sigma_s / sigma_t * u - alpha_s * math.expm1(h) * D
 
 
+def posterior_mean(u, D, alpha_t, sigma_t, alpha_s, sigma_s):
+    gain = alpha_t / alpha_s
+    b = alpha_s * (sigma_t**2 - gain**2 * sigma_s**2) / sigma_t**2
+    return b * D + gain * sigma_s**2 / sigma_t**2 * u
+
+
+def moments_with(eta, sigma_st2, noise_s, noise_t):
+    return noise_s**2, noise_t * math.sqrt(
+        noise_s**2 - eta**2 * sigma_st2 * (noise_s / noise_t) ** 2
+    )
+
+
+def best_with(u, D, slope, alpha_t, sigma_t, alpha_s, sigma_s, gain, forward):
+    b, kept = alpha_s * forward / sigma_t**2, gain * sigma_s**2 / sigma_t**2
+    variance = forward * sigma_s**2 / sigma_t**2 + b**2 * sigma_t**2 / alpha_t * slope
+    return b * D + kept * u, variance
+
+
+def as_on_the_page(c, ratio):
+    """The angles are turned round as in `angles`, whose times fall; here they rise."""
+    left = 0.0
+    for variance in c:
+        theta = [0.0, *np.flip(np.arctan(ratio / variance**0.5))]
+        left += variance * np.prod(np.cos(np.diff(theta)) ** 2)
+    return left / c.sum()
+
+
+def loop(V, m, gain, noise):
+    for _ in range(m):
+        V = gain**2 * V + noise
+    return V
+
+
 WRONG = {
     "10-1": {
         "differs": data_prediction_reversed,
-        "h_for_its_exponential": lambda u, D, at, st, a, s: (
-            a / at * u - s * math.log(a * st / at / s) * (u - at * D) / st
+        "h_without_gains": lambda u, D, at, st, a, s: (
+            a / at * u - s * (st / s - 1) * (u - at * D) / st
+        ),
+        "mean_of_the_ancestral_step": posterior_mean,
+        "noise_level_before": lambda u, D, at, st, a, s: (
+            a / at * u - st * (a / s / (at / st) - 1) * (u - at * D) / st
         ),
     },
     "10-2": {
-        "differs": lambda eta, gain, s, t: (s**2, t * s * (1 - eta)),
+        "differs": lambda eta, gain, s, t: moments_with(eta, t**2 - gain**2 * s**2, s, t)[::-1],
         "fails": lambda eta, gain, s, t: s**2 + eta * gain * t,
-        "always_one_noise": lambda _eta, _gain, s, t: (s**2, s * t),
+        "gain_not_squared": lambda eta, gain, s, t: moments_with(eta, t**2 - gain * s**2, s, t),
+        "root_forgotten": lambda eta, gain, s, t: (
+            s**2,
+            moments_with(eta, t**2 - gain**2 * s**2, s, t)[1] ** 2 / t,
+        ),
     },
     "10-4": {
-        "differs": lambda u, D, slope, at, st, a, s: (a * D, 0 * u + s**2),
+        "differs": lambda u, D, slope, at, st, a, s: best_with(
+            u, D, slope, at, st, a, s, a / at, st**2 - (a / at * s) ** 2
+        ),
         "fails": lambda u, D, slope, at, st, a, s: a * D,
     },
     "10-5": {
         "differs": lambda c, ratio: np.cos(np.arctan(ratio[-1] / np.sqrt(c))) ** 2,
-        "one_long_step": lambda c, ratio: (c**2 / (c + ratio[-1] ** 2)).sum() / c.sum(),
+        "angles_for_differences": lambda c, ratio: (
+            (c * np.prod(c / (c + ratio[:, None] ** 2), axis=0)).sum() / c.sum()
+        ),
+        "turned_round": as_on_the_page,
     },
     "10-6": {
-        "only_the_limit": lambda _V, c, tau, _m: 2 * tau / (1 - (1 - tau / c) ** 2),
-        "differs": lambda V, c, tau, m: V + m * tau * c,
+        "differs": lambda V, c, tau, m: loop(V, m, 1 - tau * c, 2 * tau),
+        "one_long_step": lambda V, c, tau, m: loop(V, 1, 1 - m * tau / c, 2 * m * tau),
+        "pushed_away": lambda V, c, tau, m: loop(V, m, 1 + tau / c, 2 * tau),
     },
 }

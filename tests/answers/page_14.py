@@ -84,17 +84,82 @@ RIGHT = {
     "14-5": [by_gradient],
     "14-6": [in_two_steps],
 }
+
+
+def price_of(y_of, means=lambda m, c: m**2 / (2 * c)):
+    """The time at which a price with this y is low enough."""
+
+    def time(snr, c, m, nats):
+        def over(t):
+            y = y_of(snr(t), c)
+            return (0.5 * (y - np.log(1 + y)) + means(m, c) * y).sum() - nats
+
+        return scipy.optimize.brentq(over, 1e-3, 1.0)
+
+    return time
+
+
+def by_joint(K, p, q):
+    joint = K * p
+    q_s = joint / joint.sum(1)[:, None] @ q  # not transposed
+    return ((q * (K @ p / q - 1) ** 2).sum(), (q_s * (p / q_s - 1) ** 2).sum())
+
+
+def along_the_columns(K, p, q):
+    q_s = K.T * p / (K @ p) @ q
+    return ((q * (K @ p / q - 1) ** 2).sum(), (q_s * (p / q_s - 1) ** 2).sum())
+
+
+def levels_with(n, factor):
+    a, levels = 1.0, [1.0]
+    for _ in range(n - 1):
+        levels = [x * (1 - factor * a) for x in levels] + [1.0]
+        a -= a * a / 4
+    return [0.0, *levels]
+
+
+def two_steps_with(kappa_gain, noises):
+    def answer(g, m, c, alpha, sigma, eta):
+        v = alpha**2 * c + sigma**2
+        kappa = alpha * (c / v) ** 0.5
+        gain = kappa ** (eta**2) * kappa_gain(c, v)
+        forth, back = gain**2 * sigma**2, c * (1 - kappa ** (2 * eta**2))
+        return m + gain * alpha * (g - m), noises(forth, back)
+
+    return answer
+
+
 WRONG = {
-    "14-1": {"of_the_start": by_start, "differs": on_a_grid},
-    "14-3": {"of_its_own_kernel": own_kernel, "of_uniform_data": rows_to_one},
-    "14-4": {
-        "turned_afterwards": lambda D, log_p, R, u: by_logarithms(lambda _: D(u), log_p, R, u)
+    "14-1": {
+        "of_the_start": by_start,
+        "differs": on_a_grid,
+        "divided_by_variance": price_of(lambda snr, c: (snr / c) ** 2 / (1 + 2 * snr / c)),
+        "means_without_variances": price_of(
+            lambda snr, c: (snr * c) ** 2 / (1 + 2 * snr * c), lambda m, c: m**2 / 2
+        ),
     },
-    "14-5": {"differs": lambda n: [0.0, *np.cumprod([0.5] * n)[::-1]]},
+    "14-3": {
+        "of_its_own_kernel": own_kernel,
+        "of_uniform_data": rows_to_one,
+        "rows_for_columns": by_joint,
+        "p_along_the_wrong_axis": along_the_columns,
+    },
+    "14-4": {
+        "turned_afterwards": lambda D, log_p, R, u: by_logarithms(lambda _: D(u), log_p, R, u),
+        "differs": lambda D, log_p, R, u: by_logarithms(D, lambda v: 0.5 * log_p(v), R, u),
+    },
+    "14-5": {
+        "halved": lambda n: [0.0, *np.cumprod([0.5] * (n - 1))[::-1], 1.0],
+        "differs": lambda n: levels_with(n, 0.25),
+        "whole_deficit": lambda n: levels_with(n, 1.0),
+    },
     "14-6": {
         "eta_not_squared": lambda g, m, c, alpha, sigma, eta: in_two_steps(
             g, m, c, alpha, sigma, eta**0.5
         ),
         "fails": lambda g, m, c, alpha, sigma, eta: in_two_steps(g, m, c, alpha, sigma, eta)[0],
+        "without_backward_noise": two_steps_with(lambda c, v: (c / v) ** 0.5, lambda a, b: a),
+        "correlation_for_gain": two_steps_with(lambda c, v: 1.0, lambda a, b: a + b),
+        "differs": two_steps_with(lambda c, v: c / v, lambda a, b: a + b),
     },
 }
