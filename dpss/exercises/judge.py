@@ -25,6 +25,9 @@ class Verdict:
         return self.texts[min(count, len(self.texts) - 1)]
 
 
+NEARLY = 0.01  # of the largest magnitude: a difference that looks like one of precision
+
+
 class Unfit(Exception):
     """An answer that cannot be compared; the message says why."""
 
@@ -114,11 +117,12 @@ def numbers(value):
     return array.astype(complex if array.dtype.kind == "c" else float)
 
 
-def close(exercise, found, expected):
+def close(exercise, found, expected, tolerance=None):
     """Whether results agree, up to the tolerance times their largest magnitude (1 if all are 0)."""
+    tolerance = tolerance or exercise.tolerance
     return all(
         (x.shape == y.shape or x.size == y.size == 1)
-        and not differs(exercise.tolerance, x.reshape(y.shape), y).any()
+        and not differs(tolerance, x.reshape(y.shape), y).any()
         for x, y in zip(found, expected, strict=True)
     )
 
@@ -174,7 +178,9 @@ def where(exercise, values):
 
 
 def pattern(exercise, found, expected):
-    """What a wrong answer has in common with the right one, if it is a factor, or transposed."""
+    """What a wrong answer has in common with the right one: a factor, transposed, nearly right."""
+    if exercise.by_function and all(close(exercise, *case, NEARLY) for case in zip(found, expected, strict=True)):
+        return f". Everywhere it is right to {NEARLY:.0%}: which step of yours is inexact?"
     pairs = [pair for case in zip(found, expected, strict=True) for pair in zip(*case)]
     if all(x.ndim == 2 and x.shape == y.T.shape for x, y in pairs):
         if all(close(exercise, [x.T], [y]) for x, y in pairs):

@@ -106,6 +106,7 @@ SAID = [  # answer, kind, words
     (lambda u, a: running(u, a) * np.nan, "differs", "nan"),
     (lambda u, a: running(u, a) + (u.size > 2), "differs", r"1 at \[0, 0\], expected 0"),
     (lambda u, a: running(u, a) + 1e-4, "differs", r"3.0001, 9.0001\], expected \[3., 9.\]"),
+    (lambda u, a: running(u, a) * 1.004, "differs", "right to 1%: which step of yours is inexact"),
     (lambda u, a: -running(u, a), "differs", "-1 times what is expected"),
     (lambda u, a: running(u, a) / 2, "differs", "0.5 times"),
     (lambda u, a: running(u, 2 * a) if u.ndim == 1 else running(u, a), "differs", r"\[ 6., 18.\]"),
