@@ -11,6 +11,7 @@ memory = Exercise(
     asks="the correlation of a pixel after step s of the chain with itself after step t",
     inputs=[
         (np.array([0.5, 0.2, 0.4]), 1, 2),
+        (np.array([0.3, 0.5, 0.2]), 0, 2),
         (np.array([0.1, 0.6, 0.3, 0.2]), 1, 3),
         (_rng.uniform(0.01, 0.3, 12), 4, 9),
     ],
@@ -43,28 +44,29 @@ def one_step_late(beta, s, t):
 
 
 @memory.mistake(
-    "Take t = s + 1. How many of the numbers in beta does your result depend on, and which?",
-    "You took step s along. It leads to U_s and not away from it: take the steps s + 1, …, t.",
-)
-def step_s_taken_along(beta, s, t):
-    return np.sqrt(np.prod(1 - beta[s - 1 : t]))
-
-
-@memory.mistake(
-    "Take t = s + 1. Does your result depend on beta?",
-    "beta[s + 1 : t] has t − s − 1 numbers. Python counts from 0 and leaves out the last: the "
-    "steps s + 1, …, t are beta[s:t].",
-)
-def one_step_too_few(beta, s, t):
-    return np.sqrt(np.prod(1 - beta[s + 1 : t]))
-
-
-@memory.mistake(
     "Take t = s + 1. How many steps lie between the two states, and how many do you take?",
     "You took one step too many. From s to t lead the steps s + 1, …, t: beta[s], …, beta[t − 1].",
 )
 def one_step_too_many(beta, s, t):
     return np.sqrt(np.prod(1 - beta[s : t + 1]))
+
+
+@memory.mistake(
+    "Your result is right from s = 1 on. What is it for s = 0, and why?",
+    "Where alpha holds α_1, …, α_m, alpha[s − 1] is alpha[−1] for s = 0, which is the last gain in "
+    "Python. Put α_0 = 1 in front.",
+)
+def last_gain_for_the_first(beta, s, t):
+    alpha = np.sqrt(np.cumprod(1 - beta))
+    return alpha[t - 1] / alpha[s - 1]
+
+
+@memory.mistake(
+    "Let one β be nearly 1. What does its step leave of the state, and what in your formula?",
+    "exp(−½ Σ β) is the gain in continuous time. A step of the chain multiplies by √(1 − β_i).",
+)
+def of_continuous_time(beta, s, t):
+    return np.exp(-0.5 * np.sum(beta[s:t]))
 
 
 @memory.mistake(
@@ -101,6 +103,7 @@ step = Exercise(
         (np.array([-1.0, 0.0, 0.3]), 0.0, 0.2, np.array([0.4, 1.1, -0.7])),
         (_rng.uniform(-1, 1, (3, 4)), 0.7, 0.05, _rng.normal(size=(3, 4))),
     ],
+    seconds=30.0,  # the first call of `sde` is slow
 )
 
 
@@ -132,6 +135,14 @@ def variance_for_deviation(u, t, h, noise):
 
 
 @step.mistake(
+    "What is g: the coefficient of the noise, or its square?",
+    "You multiplied √h ε by β. The equation has g = √β there; β is g².",
+)
+def square_of_the_coefficient(u, t, h, noise):
+    return _step(u, -_rate(t) / 2 * h, _rate(t) * np.sqrt(h) * noise)
+
+
+@step.mistake(
     "Which variance has W over a time of length h?",
     "You multiplied the noise by h. An increment of W over the time h is √h ε, not h ε.",
 )
@@ -154,14 +165,6 @@ def noise_without_h(u, t, h, noise):
 )
 def step_of_the_chain(u, t, h, noise):
     return np.sqrt(1 - _rate(t) * h) * u + np.sqrt(_rate(t) * h) * noise
-
-
-@step.mistake(
-    "At which time do you take β?",
-    "You took β at the end of the step, t + h. The scheme takes it at the beginning.",
-)
-def rate_at_the_end(u, t, h, noise):
-    return euler_maruyama(u, t + h, h, noise)
 
 
 @step.mistake(
