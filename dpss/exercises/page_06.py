@@ -92,6 +92,7 @@ share = Exercise(
     "06-2",
     asks="the share of the final variance of VE that m Euler–Maruyama steps reach",
     inputs=[(1, 3.0), (2, 10.0), (7, 40.0), (10, 5000.0)],
+    seconds=30.0,  # the first call of `sde` is slow
 )
 
 
@@ -224,11 +225,11 @@ def of_the_start(c, alpha, sigma, f, g2):
 
 
 @rate.mistake(
-    "Which variance has a pixel at time t if there is hardly any noise?",
-    "You took c_k + σ_t² for the variances. The picture fades: they are α_t² c_k + σ_t².",
+    "Is a pixel at time t known but for the noise, or was its start drawn, too?",
+    "You took the variance σ_t² of the noise alone. The pixels have α_t² c_k + σ_t².",
 )
-def gain_forgotten_in_variance(c, alpha, sigma, f, g2):
-    return entropy_rate(c, 1.0, sigma, f, g2)
+def of_the_noise_alone(c, alpha, sigma, f, g2):
+    return entropy_rate(np.zeros(len(c)), alpha, sigma, f, g2)
 
 
 @rate.mistake(
@@ -320,19 +321,19 @@ def without_drift_in_velocity(w, u, *levels):
     return -2 * w / _coefficients(*levels)[1]
 
 
-@score.mistake(
-    "The noise fades with the picture. If σ stays the same, how much must be added?",
-    "A sign in g² is wrong: g² = (σ²)′ − 2 f σ².",
-)
-def noise_fades_the_wrong_way(w, u, alpha, sigma, alpha_rate, sigma_rate):
-    f = alpha_rate / alpha
-    return 2 * (f * u - w) / (2 * sigma * sigma_rate + 2 * f * sigma**2)
-
-
 @score.mistake("What is the derivative of σ²?", "A factor 2 is missing: (σ²)′ = 2 σ σ′.")
 def square_without_two(w, u, alpha, sigma, alpha_rate, sigma_rate):
     f = alpha_rate / alpha
     return 2 * (f * u - w) / (sigma * sigma_rate - 2 * f * sigma**2)
+
+
+@score.mistake(
+    "Does your score depend on the rates of gain and noise level? Should it?",
+    "This is the score for α = 1 − t and σ = t only. For others, take f = α′/α and g² with the "
+    "rates that you are given.",
+)
+def of_flow_matching(w, u, alpha, sigma, _alpha_rate, _sigma_rate):
+    return -(u + alpha * w) / sigma
 
 
 @score.mistake(
