@@ -58,21 +58,20 @@ def one_end(mean, std, tau, end):
 
 
 @outside.mistake(
+    "Is as much of the density beyond one end as beyond the other?",
+    "You doubled one end. The density lies around α mean: add the probabilities beyond both ends.",
+)
+def one_end_twice(mean, std, tau, end):
+    return 2 * one_end(mean, std, tau, end)
+
+
+@outside.mistake(
     "Is the start one grey value, or does it scatter?",
     "You have the variance 1 − α² of the noise alone. The start has a variance of its own: it adds "
     "α² std².",
 )
 def start_at_a_point(mean, std, tau, end):
     return _both(math.exp(-tau) * mean, math.sqrt(1 - math.exp(-2 * tau)), end)
-
-
-@outside.mistake(
-    "Let tau be 0. Which law should your function speak of, and of which does it?",
-    "You took the law at the end of time, N(0, 1). At the time tau, mean and variance are still on "
-    "their way from those of the start.",
-)
-def at_rest(_mean, _std, _tau, end):
-    return _both(0.0, 1.0, end)
 
 
 @outside.mistake(
@@ -272,6 +271,15 @@ def indices_exchanged(A, p):
 
 
 @exact.mistake(
+    "Does your result depend on p?",
+    "Your rates are A_ji: p is missing, or it has cancelled. p * M / p multiplies column j by p_j "
+    "and divides it again; p[:, None] * M / p has p_i / p_j.",
+)
+def ratio_cancelled(A, _p):
+    return _columns(A.T)
+
+
+@exact.mistake(
     "Let cell i be nearly empty. Do many grains hop there, or few?",
     "You have p_j / p_i, upside down.",
 )
@@ -286,14 +294,6 @@ def ratio_upside_down(A, p):
 )
 def rates_of_the_way_forth(A, p):
     return _columns(A * p[:, None] / p)
-
-
-@exact.mistake(
-    "Is your entry the rate of one grain, or of all that lie on cell j?",
-    "You did not divide by p_j. p_i A_ji grains hop in all, of p_j.",
-)
-def not_for_one_grain(A, p):
-    return _columns(A.T * p[:, None])
 
 
 @exact.mistake(
