@@ -70,14 +70,6 @@ def of_continuous_time(beta, s, t):
 
 
 @memory.mistake(
-    "Does your result depend on s?",
-    "This is α_t, the correlation with the start U_0. From s to t it is α_t / α_s.",
-)
-def since_the_start(beta, s, t):
-    return np.sqrt(np.prod(1 - beta[:t]))
-
-
-@memory.mistake(
     "Take t = s. What should the correlation be, and what is yours?",
     "α_s α_t is the correlation if the noises of the two states have nothing in common. But U_t "
     "contains the noise of U_s: the correlation is α_t / α_s.",
@@ -93,6 +85,16 @@ def only_the_start_in_common(beta, s, t):
 )
 def covariance_for_one_start(beta, s, t):
     return np.sqrt(np.prod(1 - beta[s:t])) * (1 - np.prod(1 - beta[:s]))
+
+
+@memory.mistake(
+    "Take s = 0. Have U_0 and U_t nothing in common?",
+    "α_{t|s} σ_s / σ_t is the correlation if the start is one image. Here U_0 has variance 1, and "
+    "so have U_s and U_t.",
+)
+def correlation_for_one_start(beta, s, t):
+    gain2 = np.append(1.0, np.cumprod(1 - beta))
+    return np.sqrt(gain2[t] / gain2[s] * (1 - gain2[s]) / (1 - gain2[t]))
 
 
 step = Exercise(

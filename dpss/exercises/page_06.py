@@ -189,23 +189,19 @@ def entropy_rate(c, alpha, sigma, f, g2):
     return np.sum((2 * f * v + g2) / (2 * v))
 
 
-def _fisher(c, alpha, sigma):
-    return np.sum(1 / (alpha**2 * c + sigma**2))
-
-
 @rate.mistake(
     "If all pixels fade by one factor, what does each of them add to the change of the entropy?",
     "The first term is N f, and N is the number of pixels. You have f.",
 )
 def drift_of_one_pixel(c, alpha, sigma, f, g2):
-    return f + 0.5 * g2 * _fisher(c, alpha, sigma)
+    return f + entropy_rate(c, alpha, sigma, 0.0, g2)
 
 
 @rate.mistake(
     "Leave out the noise. What does fading do to the entropy?", "The drift is missing: add N f."
 )
-def without_drift(c, alpha, sigma, f, g2):
-    return 0.5 * g2 * _fisher(c, alpha, sigma)
+def without_drift(c, alpha, sigma, _f, g2):
+    return entropy_rate(c, alpha, sigma, 0.0, g2)
 
 
 @rate.mistake(
@@ -275,11 +271,6 @@ def score_from_velocity(w, u, alpha, sigma, alpha_rate, sigma_rate):
     return -noise / sigma
 
 
-def _coefficients(alpha, sigma, alpha_rate, sigma_rate):
-    f = alpha_rate / alpha
-    return f, 2 * sigma * sigma_rate - 2 * f * sigma**2
-
-
 @score.mistake(
     "Which factor stands in front of Δp in the equation?",
     "You have half of the score: w = f u − ½ g² ∇log p. With the whole g² it would be the drift of "
@@ -318,7 +309,7 @@ def drift_not_divided(w, u, alpha, sigma, alpha_rate, sigma_rate):
     "You left out the drift: f u is a part of the velocity. Take it away first.",
 )
 def without_drift_in_velocity(w, u, *levels):
-    return -2 * w / _coefficients(*levels)[1]
+    return score_from_velocity(w, 0 * u, *levels)
 
 
 @score.mistake("What is the derivative of σ²?", "A factor 2 is missing: (σ²)′ = 2 σ σ′.")

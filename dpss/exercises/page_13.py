@@ -1,5 +1,7 @@
 """Exercises by code of page Rates."""
 
+import math
+
 import numpy as np
 
 from .exercise import Exercise
@@ -186,10 +188,7 @@ def share_of_the_start(alpha, x):
     "itself, integrate over grey values.",
 )
 def of_the_signs(alpha, x):
-    m = alpha * x / np.sqrt(1 - alpha**2)
-    z = m * np.arange(1, 20000, 2) / 20000  # for the probability of 0 to m
-    right = 0.5 + np.sum(np.exp(-(z**2) / 2)) * m / 10000 / np.sqrt(2 * np.pi)
-    plus = 0.1 + 0.8 * right
+    plus = 0.5 + 0.4 * math.erf(alpha * x / math.sqrt(2 - 2 * alpha**2))
     return (2 * plus - 1) * np.log(plus / (1 - plus))
 
 

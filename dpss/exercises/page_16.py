@@ -227,10 +227,13 @@ def rates_back(A, p):
     return A.T * p[:, None] / p - np.diag(A @ p / p)
 
 
+def _off_diagonal(R):
+    return R - np.diag(np.diag(R))
+
+
 def _columns(R):
     """Diagonal so that columns sum to 0."""
-    R = R - np.diag(np.diag(R))
-    return R - np.diag(R.sum(0))
+    return _off_diagonal(R) - np.diag(_off_diagonal(R).sum(0))
 
 
 @exact.mistake(
@@ -247,8 +250,7 @@ def diagonal_left(A, p):
     "Your diagonal is 0. What arrives at i is lost by j: R_jj is minus the sum of column j.",
 )
 def diagonal_zero(A, p):
-    R = A.T * p[:, None] / p
-    return R - np.diag(np.diag(R))
+    return _off_diagonal(diagonal_left(A, p))
 
 
 @exact.mistake(
@@ -256,9 +258,7 @@ def diagonal_zero(A, p):
     "You made the diagonal from the sums of rows. All that leaves j stands in column j.",
 )
 def diagonal_from_rows(A, p):
-    R = A.T * p[:, None] / p
-    R = R - np.diag(np.diag(R))
-    return R - np.diag(R.sum(1))
+    return diagonal_zero(A, p) - np.diag(diagonal_zero(A, p).sum(1))
 
 
 @exact.mistake(

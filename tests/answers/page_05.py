@@ -59,11 +59,17 @@ def with_gains_of_the_page(beta, s, t):  # alpha[i - 1] is α_i, but for i = 0
     return alpha[t - 1] / alpha[s - 1]
 
 
+def for_one_start(beta, s, t):
+    chain, m = dpss.vp_discrete(torch.from_numpy(beta)), len(beta)
+    return by_library(beta, s, t) * chain.noise(s / m) / chain.noise(t / m)
+
+
 WRONG = {
     "05-2": {
         "one_step_too_many": inclusive,
         "one_step_late": lambda beta, s, t: inclusive(beta, s + 1, t),
         "last_gain_for_the_first": with_gains_of_the_page,
+        "correlation_for_one_start": for_one_start,
         "of_continuous_time": lambda beta, s, t: math.exp(-sum(beta[s:t]) / 2),
         "fails": lambda beta, s, t: torch.cumprod(1 - beta, 0)[t],
         "differs": lambda beta, s, t: inclusive(beta, s - 1, t - 1),
