@@ -323,8 +323,8 @@ def square_without_two(w, u, alpha, sigma, alpha_rate, sigma_rate):
     "This is the score for α = 1 − t and σ = t only. For others, take f = α′/α and g² with the "
     "rates that you are given.",
 )
-def of_flow_matching(w, u, alpha, sigma, _alpha_rate, _sigma_rate):
-    return -(u + alpha * w) / sigma
+def of_flow_matching(w, u, _alpha, sigma, _alpha_rate, _sigma_rate):
+    return -(u + (1 - sigma) * w) / sigma
 
 
 @score.mistake(

@@ -82,7 +82,7 @@ WRONG = {
         "noise_for_score": lambda w, u, alpha, sigma, alpha_rate, sigma_rate: (
             (alpha * w - alpha_rate * u) / (alpha * sigma_rate - alpha_rate * sigma)
         ),
-        "of_flow_matching": lambda w, u, alpha, sigma, *_rates: -u / sigma - alpha / sigma * w,
+        "of_flow_matching": lambda w, u, _alpha, sigma, *_rates: w - (u + w) / sigma,
         "differs": lambda w, u, *levels: by_coefficients(u, w, *levels),
     },
     "06-6": {
