@@ -11,6 +11,7 @@ memory = Exercise(
     asks="the correlation of a pixel after step s of the chain with itself after step t",
     inputs=[
         (np.array([0.5, 0.2, 0.4]), 1, 2),
+        (np.array([0.3, 0.5, 0.2]), 0, 2),
         (np.array([0.1, 0.6, 0.3, 0.2]), 1, 3),
         (_rng.uniform(0.01, 0.3, 12), 4, 9),
     ],
@@ -43,23 +44,6 @@ def one_step_late(beta, s, t):
 
 
 @memory.mistake(
-    "Take t = s + 1. How many of the numbers in beta does your result depend on, and which?",
-    "You took step s along. It leads to U_s and not away from it: take the steps s + 1, …, t.",
-)
-def step_s_taken_along(beta, s, t):
-    return np.sqrt(np.prod(1 - beta[s - 1 : t]))
-
-
-@memory.mistake(
-    "Take t = s + 1. Does your result depend on beta?",
-    "beta[s + 1 : t] has t − s − 1 numbers. Python counts from 0 and leaves out the last: the "
-    "steps s + 1, …, t are beta[s:t].",
-)
-def one_step_too_few(beta, s, t):
-    return np.sqrt(np.prod(1 - beta[s + 1 : t]))
-
-
-@memory.mistake(
     "Take t = s + 1. How many steps lie between the two states, and how many do you take?",
     "You took one step too many. From s to t lead the steps s + 1, …, t: beta[s], …, beta[t − 1].",
 )
@@ -68,11 +52,21 @@ def one_step_too_many(beta, s, t):
 
 
 @memory.mistake(
-    "Does your result depend on s?",
-    "This is α_t, the correlation with the start U_0. From s to t it is α_t / α_s.",
+    "Your result is right from s = 1 on. What is it for s = 0, and why?",
+    "Where alpha holds α_1, …, α_m, alpha[s − 1] is alpha[−1] for s = 0, which is the last gain in "
+    "Python. Put α_0 = 1 in front.",
 )
-def since_the_start(beta, s, t):
-    return np.sqrt(np.prod(1 - beta[:t]))
+def last_gain_for_the_first(beta, s, t):
+    alpha = np.sqrt(np.cumprod(1 - beta))
+    return alpha[t - 1] / alpha[s - 1]
+
+
+@memory.mistake(
+    "Let one β be nearly 1. What does its step leave of the state, and what in your formula?",
+    "exp(−½ Σ β) is the gain in continuous time. A step of the chain multiplies by √(1 − β_i).",
+)
+def of_continuous_time(beta, s, t):
+    return np.exp(-0.5 * np.sum(beta[s:t]))
 
 
 @memory.mistake(
@@ -93,6 +87,16 @@ def covariance_for_one_start(beta, s, t):
     return np.sqrt(np.prod(1 - beta[s:t])) * (1 - np.prod(1 - beta[:s]))
 
 
+@memory.mistake(
+    "Take s = 0. Have U_0 and U_t nothing in common?",
+    "α_{t|s} σ_s / σ_t is the correlation if the start is one image. Here U_0 has variance 1, and "
+    "so have U_s and U_t.",
+)
+def correlation_for_one_start(beta, s, t):
+    gain2 = np.append(1.0, np.cumprod(1 - beta))
+    return np.sqrt(gain2[t] / gain2[s] * (1 - gain2[s]) / (1 - gain2[t]))
+
+
 step = Exercise(
     "05-3",
     asks="the state after one Euler–Maruyama step of linear VP",
@@ -101,6 +105,7 @@ step = Exercise(
         (np.array([-1.0, 0.0, 0.3]), 0.0, 0.2, np.array([0.4, 1.1, -0.7])),
         (_rng.uniform(-1, 1, (3, 4)), 0.7, 0.05, _rng.normal(size=(3, 4))),
     ],
+    seconds=30.0,  # the first call of `sde` is slow
 )
 
 
@@ -132,6 +137,14 @@ def variance_for_deviation(u, t, h, noise):
 
 
 @step.mistake(
+    "What is g: the coefficient of the noise, or its square?",
+    "You multiplied √h ε by β. The equation has g = √β there; β is g².",
+)
+def square_of_the_coefficient(u, t, h, noise):
+    return _step(u, -_rate(t) / 2 * h, _rate(t) * np.sqrt(h) * noise)
+
+
+@step.mistake(
     "Which variance has W over a time of length h?",
     "You multiplied the noise by h. An increment of W over the time h is √h ε, not h ε.",
 )
@@ -154,14 +167,6 @@ def noise_without_h(u, t, h, noise):
 )
 def step_of_the_chain(u, t, h, noise):
     return np.sqrt(1 - _rate(t) * h) * u + np.sqrt(_rate(t) * h) * noise
-
-
-@step.mistake(
-    "At which time do you take β?",
-    "You took β at the end of the step, t + h. The scheme takes it at the beginning.",
-)
-def rate_at_the_end(u, t, h, noise):
-    return euler_maruyama(u, t + h, h, noise)
 
 
 @step.mistake(

@@ -92,6 +92,7 @@ share = Exercise(
     "06-2",
     asks="the share of the final variance of VE that m Euler–Maruyama steps reach",
     inputs=[(1, 3.0), (2, 10.0), (7, 40.0), (10, 5000.0)],
+    seconds=30.0,  # the first call of `sde` is slow
 )
 
 
@@ -188,23 +189,19 @@ def entropy_rate(c, alpha, sigma, f, g2):
     return np.sum((2 * f * v + g2) / (2 * v))
 
 
-def _fisher(c, alpha, sigma):
-    return np.sum(1 / (alpha**2 * c + sigma**2))
-
-
 @rate.mistake(
     "If all pixels fade by one factor, what does each of them add to the change of the entropy?",
     "The first term is N f, and N is the number of pixels. You have f.",
 )
 def drift_of_one_pixel(c, alpha, sigma, f, g2):
-    return f + 0.5 * g2 * _fisher(c, alpha, sigma)
+    return f + entropy_rate(c, alpha, sigma, 0.0, g2)
 
 
 @rate.mistake(
     "Leave out the noise. What does fading do to the entropy?", "The drift is missing: add N f."
 )
-def without_drift(c, alpha, sigma, f, g2):
-    return 0.5 * g2 * _fisher(c, alpha, sigma)
+def without_drift(c, alpha, sigma, _f, g2):
+    return entropy_rate(c, alpha, sigma, 0.0, g2)
 
 
 @rate.mistake(
@@ -224,11 +221,11 @@ def of_the_start(c, alpha, sigma, f, g2):
 
 
 @rate.mistake(
-    "Which variance has a pixel at time t if there is hardly any noise?",
-    "You took c_k + σ_t² for the variances. The picture fades: they are α_t² c_k + σ_t².",
+    "Is a pixel at time t known but for the noise, or was its start drawn, too?",
+    "You took the variance σ_t² of the noise alone. The pixels have α_t² c_k + σ_t².",
 )
-def gain_forgotten_in_variance(c, alpha, sigma, f, g2):
-    return entropy_rate(c, 1.0, sigma, f, g2)
+def of_the_noise_alone(c, alpha, sigma, f, g2):
+    return entropy_rate(np.zeros(len(c)), alpha, sigma, f, g2)
 
 
 @rate.mistake(
@@ -274,11 +271,6 @@ def score_from_velocity(w, u, alpha, sigma, alpha_rate, sigma_rate):
     return -noise / sigma
 
 
-def _coefficients(alpha, sigma, alpha_rate, sigma_rate):
-    f = alpha_rate / alpha
-    return f, 2 * sigma * sigma_rate - 2 * f * sigma**2
-
-
 @score.mistake(
     "Which factor stands in front of Δp in the equation?",
     "You have half of the score: w = f u − ½ g² ∇log p. With the whole g² it would be the drift of "
@@ -317,22 +309,22 @@ def drift_not_divided(w, u, alpha, sigma, alpha_rate, sigma_rate):
     "You left out the drift: f u is a part of the velocity. Take it away first.",
 )
 def without_drift_in_velocity(w, u, *levels):
-    return -2 * w / _coefficients(*levels)[1]
-
-
-@score.mistake(
-    "The noise fades with the picture. If σ stays the same, how much must be added?",
-    "A sign in g² is wrong: g² = (σ²)′ − 2 f σ².",
-)
-def noise_fades_the_wrong_way(w, u, alpha, sigma, alpha_rate, sigma_rate):
-    f = alpha_rate / alpha
-    return 2 * (f * u - w) / (2 * sigma * sigma_rate + 2 * f * sigma**2)
+    return score_from_velocity(w, 0 * u, *levels)
 
 
 @score.mistake("What is the derivative of σ²?", "A factor 2 is missing: (σ²)′ = 2 σ σ′.")
 def square_without_two(w, u, alpha, sigma, alpha_rate, sigma_rate):
     f = alpha_rate / alpha
     return 2 * (f * u - w) / (sigma * sigma_rate - 2 * f * sigma**2)
+
+
+@score.mistake(
+    "Does your score depend on the rates of gain and noise level? Should it?",
+    "This is the score for α = 1 − t and σ = t only. For others, take f = α′/α and g² with the "
+    "rates that you are given.",
+)
+def of_flow_matching(w, u, _alpha, sigma, _alpha_rate, _sigma_rate):
+    return -(u + (1 - sigma) * w) / sigma
 
 
 @score.mistake(

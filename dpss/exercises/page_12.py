@@ -116,13 +116,11 @@ def all_the_noise(alpha_s, alpha_t, v):
 
 
 @quiet.mistake(
-    "Your gain is right. What has the gain done to the *variance* of the noise that was there at "
-    "s?",
-    "You subtracted α_{t|s} σ_s². A variance is multiplied by the square: σ_t² − α_{t|s}² σ_s².",
+    "Two steps in a row: do your gains multiply to that of the whole way?",
+    "This is the step from t = 0. From s it has the gain α_t / α_s.",
 )
-def old_noise_not_squared(alpha_s, alpha_t, v):
-    gain = alpha_t / alpha_s
-    return gain, v * (1 - alpha_t**2) - gain * v * (1 - alpha_s**2)
+def from_the_start(_alpha_s, alpha_t, v):
+    return alpha_t, v * (1 - alpha_t**2)
 
 
 @quiet.mistake(
@@ -131,6 +129,15 @@ def old_noise_not_squared(alpha_s, alpha_t, v):
 )
 def step_of_vp(alpha_s, alpha_t, v):
     return quiet_step(alpha_s, alpha_t, 1.0)
+
+
+@quiet.mistake(
+    "Your gain is right. Put data of variance v through your step: what is the variance after it?",
+    "You took v − gain². The gain acts on the variance v of the data: gain² v + variance = v.",
+)
+def v_before_one_only(alpha_s, alpha_t, v):
+    gain = alpha_t / alpha_s
+    return gain, v - gain**2
 
 
 @quiet.mistake(
@@ -147,14 +154,6 @@ def v_squared(alpha_s, alpha_t, v):
 )
 def gain_not_squared(alpha_s, alpha_t, v):
     return alpha_t / alpha_s, v * (1 - alpha_t / alpha_s)
-
-
-@quiet.mistake(
-    "Is your gain below 1 if the picture fades?",
-    "Your gain is upside down. From s to t it is α_t / α_s.",
-)
-def upside_down(alpha_s, alpha_t, v):
-    return quiet_step(alpha_t, alpha_s, v)
 
 
 dip = Exercise(
@@ -192,6 +191,14 @@ def gain_for_its_square(v):
 )
 def gain_for_time(v):
     return 1 - v / 2, entropy_dip(v)[1]
+
+
+@dip.mistake(
+    "Your depth is right. Which of the two is asked for: the gain of the dip or its time?",
+    "You returned α, the root of 1 − v/2. Asked is the time, when 0.1 t + 9.95 t² = −2 log α.",
+)
+def root_for_time(v):
+    return np.sqrt(1 - v / 2), entropy_dip(v)[1]
 
 
 @dip.mistake(
@@ -236,11 +243,3 @@ def of_the_variance(v):
 def lowest_entropy(v):
     time, depth = entropy_dip(v)
     return time, 0.5 * np.log(v) - depth
-
-
-@dip.mistake(
-    "Is v a variance or a standard deviation?",
-    "You took v for the standard deviation, and v² for the variance of the data.",
-)
-def v_for_deviation(v):
-    return entropy_dip(v**2)

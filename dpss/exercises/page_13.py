@@ -1,5 +1,7 @@
 """Exercises by code of page Rates."""
 
+import math
+
 import numpy as np
 
 from .exercise import Exercise
@@ -73,6 +75,15 @@ def square_of_the_mean(alpha, d_alpha, u0):
 
 
 @produced.mistake(
+    "Your g² is right. Do p_t and π differ more if u_0 is far from 0? Does your rate say so?",
+    "You took the variance of ∂ log p/π. The formula has the mean of its square, to which its mean "
+    "αu_0 contributes.",
+)
+def mean_forgotten(alpha, d_alpha, _u0):
+    return _rate(alpha, d_alpha, alpha**4 / (1 - alpha**2))
+
+
+@produced.mistake(
     "Your g² is right. What is the score of N(μ, σ²)?",
     "You divided by σ where the score divides by σ²: it is −(u − αu_0)/σ², with σ² = 1 − α².",
 )
@@ -87,14 +98,6 @@ def f_without_quotient(alpha, d_alpha, u0):
     g2 = -2 * alpha * d_alpha - 2 * d_alpha * (1 - alpha**2)
     right, rate = g2_and_rate(alpha, d_alpha, u0)
     return g2, rate * g2 / right
-
-
-@produced.mistake(
-    "Your g² is right. Does your rate depend on the start?",
-    "Your rate is that for u_0 = 1, αα′/(1 − α²). For any start, E(∂ log p/π)² = α²u_0² + α⁴/σ².",
-)
-def of_start_one(alpha, d_alpha, _u0):
-    return g2_and_rate(alpha, d_alpha, 1.0)
 
 
 apart = Exercise(
@@ -131,27 +134,28 @@ def variance_for_deviation(alpha, x):
 
 
 @apart.mistake(
+    "What is the sum of squared gain and variance of the noise in VP, and what is it in yours?",
+    "You took 1 − α for the variance. It is 1 − α².",
+)
+def variance_without_square(alpha, x):
+    return _apart(alpha * x / np.sqrt(1 - alpha))
+
+
+@apart.mistake(
+    "Is α of this book the factor of a grey value, or the square of that factor?",
+    "You took α for the square of the gain, as some papers do. The means are ±αx, the variance is "
+    "1 − α².",
+)
+def gain_for_its_square(alpha, x):
+    return _apart(np.sqrt(alpha / (1 - alpha)) * x)
+
+
+@apart.mistake(
     "Around which two values do the states at time t lie?",
     "You left the values at ±x. They fade to ±αx.",
 )
 def not_faded(alpha, x):
     return _apart(x / np.sqrt(1 - alpha**2))
-
-
-@apart.mistake(
-    "By which factor does a grey value fade, by which its square?",
-    "Your means are ±α²x. The gain of VP is α itself.",
-)
-def gain_squared(alpha, x):
-    return _apart(alpha**2 * x / np.sqrt(1 - alpha**2))
-
-
-@apart.mistake(
-    "Does your pixel receive any noise that depends on α?",
-    "You took noise of variance 1. That of VP is 1 − α².",
-)
-def unit_noise(alpha, x):
-    return _apart(alpha * x)
 
 
 @apart.mistake(
@@ -184,10 +188,7 @@ def share_of_the_start(alpha, x):
     "itself, integrate over grey values.",
 )
 def of_the_signs(alpha, x):
-    m = alpha * x / np.sqrt(1 - alpha**2)
-    z = m * np.arange(1, 20000, 2) / 20000  # for the probability of 0 to m
-    right = 0.5 + np.sum(np.exp(-(z**2) / 2)) * m / 10000 / np.sqrt(2 * np.pi)
-    plus = 0.1 + 0.8 * right
+    plus = 0.5 + 0.4 * math.erf(alpha * x / math.sqrt(2 - 2 * alpha**2))
     return (2 * plus - 1) * np.log(plus / (1 - plus))
 
 

@@ -58,21 +58,20 @@ def one_end(mean, std, tau, end):
 
 
 @outside.mistake(
+    "Is as much of the density beyond one end as beyond the other?",
+    "You doubled one end. The density lies around α mean: add the probabilities beyond both ends.",
+)
+def one_end_twice(mean, std, tau, end):
+    return 2 * one_end(mean, std, tau, end)
+
+
+@outside.mistake(
     "Is the start one grey value, or does it scatter?",
     "You have the variance 1 − α² of the noise alone. The start has a variance of its own: it adds "
     "α² std².",
 )
 def start_at_a_point(mean, std, tau, end):
     return _both(math.exp(-tau) * mean, math.sqrt(1 - math.exp(-2 * tau)), end)
-
-
-@outside.mistake(
-    "Let tau be 0. Which law should your function speak of, and of which does it?",
-    "You took the law at the end of time, N(0, 1). At the time tau, mean and variance are still on "
-    "their way from those of the start.",
-)
-def at_rest(_mean, _std, _tau, end):
-    return _both(0.0, 1.0, end)
 
 
 @outside.mistake(
@@ -228,10 +227,13 @@ def rates_back(A, p):
     return A.T * p[:, None] / p - np.diag(A @ p / p)
 
 
+def _off_diagonal(R):
+    return R - np.diag(np.diag(R))
+
+
 def _columns(R):
     """Diagonal so that columns sum to 0."""
-    R = R - np.diag(np.diag(R))
-    return R - np.diag(R.sum(0))
+    return _off_diagonal(R) - np.diag(_off_diagonal(R).sum(0))
 
 
 @exact.mistake(
@@ -248,8 +250,7 @@ def diagonal_left(A, p):
     "Your diagonal is 0. What arrives at i is lost by j: R_jj is minus the sum of column j.",
 )
 def diagonal_zero(A, p):
-    R = A.T * p[:, None] / p
-    return R - np.diag(np.diag(R))
+    return _off_diagonal(diagonal_left(A, p))
 
 
 @exact.mistake(
@@ -257,9 +258,7 @@ def diagonal_zero(A, p):
     "You made the diagonal from the sums of rows. All that leaves j stands in column j.",
 )
 def diagonal_from_rows(A, p):
-    R = A.T * p[:, None] / p
-    R = R - np.diag(np.diag(R))
-    return R - np.diag(R.sum(1))
+    return diagonal_zero(A, p) - np.diag(diagonal_zero(A, p).sum(1))
 
 
 @exact.mistake(
@@ -269,6 +268,15 @@ def diagonal_from_rows(A, p):
 )
 def indices_exchanged(A, p):
     return _columns(A * p / p[:, None])
+
+
+@exact.mistake(
+    "Does your result depend on p?",
+    "Your rates are A_ji: p is missing, or it has cancelled. p * M / p multiplies column j by p_j "
+    "and divides it again; p[:, None] * M / p has p_i / p_j.",
+)
+def ratio_cancelled(A, _p):
+    return _columns(A.T)
 
 
 @exact.mistake(
@@ -286,14 +294,6 @@ def ratio_upside_down(A, p):
 )
 def rates_of_the_way_forth(A, p):
     return _columns(A * p[:, None] / p)
-
-
-@exact.mistake(
-    "Is your entry the rate of one grain, or of all that lie on cell j?",
-    "You did not divide by p_j. p_i A_ji grains hop in all, of p_j.",
-)
-def not_for_one_grain(A, p):
-    return _columns(A.T * p[:, None])
 
 
 @exact.mistake(

@@ -54,13 +54,35 @@ def backwards(u, t, h, noise):  # implicit in the drift
     return u / (1 + beta_h / 2) + math.sqrt(beta_h) * noise
 
 
+def with_gains_of_the_page(beta, s, t):  # alpha[i - 1] is α_i, but for i = 0
+    alpha = torch.cumprod(1 - torch.from_numpy(beta), 0).sqrt()
+    return alpha[t - 1] / alpha[s - 1]
+
+
+def for_one_start(beta, s, t):
+    chain, m = dpss.vp_discrete(torch.from_numpy(beta)), len(beta)
+    return by_library(beta, s, t) * chain.noise(s / m) / chain.noise(t / m)
+
+
 WRONG = {
     "05-2": {
         "one_step_too_many": inclusive,
         "one_step_late": lambda beta, s, t: inclusive(beta, s + 1, t),
+        "last_gain_for_the_first": with_gains_of_the_page,
+        "correlation_for_one_start": for_one_start,
+        "of_continuous_time": lambda beta, s, t: math.exp(-sum(beta[s:t]) / 2),
         "fails": lambda beta, s, t: torch.cumprod(1 - beta, 0)[t],
+        "differs": lambda beta, s, t: inclusive(beta, s - 1, t - 1),
     },
-    "05-3": {"exact_step": by_kernel, "differs": backwards},
+    "05-3": {
+        "exact_step": by_kernel,
+        "square_of_the_coefficient": lambda u, t, h, noise: (
+            u
+            + h * dpss.vp().sde(t)[0].item() * u
+            + dpss.vp().sde(t)[1].item() * math.sqrt(h) * noise
+        ),
+        "differs": backwards,
+    },
     "05-6": {
         "one_minus_forgotten": lambda N, nats, beta_min: (
             -2 * math.log(math.exp(-2 * nats / N)) - beta_min

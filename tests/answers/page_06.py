@@ -75,12 +75,14 @@ WRONG = {
         "of_the_mean_variance": lambda c, alpha, sigma, f, g2: (
             len(c) * (f + 0.5 * g2 / (alpha**2 * c.mean() + sigma**2))
         ),
+        "of_the_noise_alone": lambda c, _alpha, sigma, f, g2: len(c) * (f + g2 / sigma**2 / 2),
         "differs": lambda c, alpha, sigma, f, g2: f + 0.5 * g2 / (alpha**2 * c + sigma**2),
     },
     "06-4": {
         "noise_for_score": lambda w, u, alpha, sigma, alpha_rate, sigma_rate: (
             (alpha * w - alpha_rate * u) / (alpha * sigma_rate - alpha_rate * sigma)
         ),
+        "of_flow_matching": lambda w, u, _alpha, sigma, *_rates: w - (u + w) / sigma,
         "differs": lambda w, u, *levels: by_coefficients(u, w, *levels),
     },
     "06-6": {

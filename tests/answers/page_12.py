@@ -55,11 +55,14 @@ WRONG = {
     },
     "12-4": {
         "step_of_vp": lambda early, late, v: (late / early, 1 - (late / early) ** 2),
-        "differs": lambda early, late, v: (late - early, v),
+        "from_the_start": lambda _early, late, v: (late, v - late**2 * v),
+        "v_before_one_only": lambda early, late, v: (late / early, v - (late / early) ** 2),
+        "differs": lambda early, late, v: by_variances(early, late, v)[::-1],
     },
     "12-5": {
         "gain_for_its_square": lambda v: (time_of((1 - v / 2) ** 2), by_torch(v)[1]),
         "gain_for_time": lambda v: (1 - v / 2, by_torch(v)[1]),
+        "root_for_time": lambda v: (math.sqrt(1 - v / 2), by_torch(v)[1]),
         "differs": lambda v: by_torch(v)[::-1],
     },
 }

@@ -49,12 +49,17 @@ RIGHT = {"13-2": [by_autograd], "13-3": [by_adaptive_quadrature], "13-5": [by_ro
 WRONG = {
     "13-2": {
         "fails": lambda alpha, d_alpha, u0: by_autograd(alpha, d_alpha, u0)[1],
+        "mean_forgotten": lambda alpha, d_alpha, _u0: by_autograd(alpha, d_alpha, 0.0),
         "differs": lambda alpha, d_alpha, u0: by_autograd(alpha, d_alpha, u0)[::-1],
     },
     "13-3": {
         "variance_for_deviation": lambda alpha, x: by_adaptive_quadrature(
             1 / math.hypot(1, (1 - alpha**2) / alpha / x), 1.0
         ),
+        "variance_without_square": lambda alpha, x: by_adaptive_quadrature(
+            alpha, x * math.sqrt(1 + alpha)
+        ),
+        "gain_for_its_square": lambda alpha, x: by_adaptive_quadrature(math.sqrt(alpha), x),
         "differs": lambda alpha, x: by_adaptive_quadrature(alpha, x) ** 2,
     },
     "13-5": {

@@ -47,9 +47,29 @@ RIGHT = {
     "16-4": [by_loops],
     "16-5": [by_library],
 }
+
+
+def by_symmetry(mean, std, tau, end):
+    gain = math.exp(-tau)
+    return math.erfc((end - gain * mean) / math.sqrt(2 * (1 - gain**2 * (1 - std**2))))
+
+
+def without_new_axis(A, p):
+    R = p * A.T / p
+    np.fill_diagonal(R, 0)
+    return R - np.diag(R.sum(axis=0))
+
+
 WRONG = {
-    "16-2": {"at_rest": lambda mean, std, tau, end: math.erfc(end / math.sqrt(2))},
+    "16-2": {
+        "one_end_twice": by_symmetry,
+        "differs": lambda mean, std, tau, end: math.erfc(end / math.sqrt(2)),
+    },
     "16-3": {"fails": lambda s, z, tau: math.sqrt(z) + tau},
-    "16-4": {"negative_time": lambda A, p: -A},
+    "16-4": {
+        "negative_time": lambda A, p: -A,
+        "ratio_cancelled": without_new_axis,
+        "differs": lambda A, p: A.T,
+    },
     "16-5": {"fails": lambda log_v, h: osmosis.canonical_drift(log_v[None]).dx},
 }
