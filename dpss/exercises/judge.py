@@ -179,7 +179,9 @@ def where(exercise, values):
 
 def pattern(exercise, found, expected):
     """What a wrong answer has in common with the right one: a factor, transposed, nearly right."""
-    if exercise.by_function and all(close(exercise, *case, NEARLY) for case in zip(found, expected, strict=True)):
+    if exercise.by_function and all(
+        close(exercise, *case, NEARLY) for case in zip(found, expected, strict=True)
+    ):
         return f". Everywhere it is right to {NEARLY:.0%}: which step of yours is inexact?"
     pairs = [pair for case in zip(found, expected, strict=True) for pair in zip(*case)]
     if all(x.ndim == 2 and x.shape == y.T.shape for x, y in pairs):

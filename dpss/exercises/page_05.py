@@ -105,7 +105,6 @@ step = Exercise(
         (np.array([-1.0, 0.0, 0.3]), 0.0, 0.2, np.array([0.4, 1.1, -0.7])),
         (_rng.uniform(-1, 1, (3, 4)), 0.7, 0.05, _rng.normal(size=(3, 4))),
     ],
-    seconds=30.0,  # the first call of `sde` is slow
 )
 
 

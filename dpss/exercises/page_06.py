@@ -92,7 +92,6 @@ share = Exercise(
     "06-2",
     asks="the share of the final variance of VE that m Euler–Maruyama steps reach",
     inputs=[(1, 3.0), (2, 10.0), (7, 40.0), (10, 5000.0)],
-    seconds=30.0,  # the first call of `sde` is slow
 )
 
 
