@@ -19,11 +19,10 @@ class Exercise:
     The reference is given by `@exercise.reference`, each mistake by `@exercise.mistake(hint, …)`,
     the first hint giving nothing away. `inputs` are tuples of arguments; none where a number or an
     array is asked for. Two values agree if they differ by at most `tolerance` times the largest
-    magnitude of the one expected. An answer has `seconds` for each input, many: it may be the
-    first to import something large, and an import that is stopped leaves a broken module behind.
+    magnitude of the one expected. An answer has `seconds` for each input, imports not counted.
     """
 
-    def __init__(self, name, asks, inputs=((),), tolerance=1e-6, seconds=20.0):
+    def __init__(self, name, asks, inputs=((),), tolerance=1e-6, seconds=5.0):
         self.name, self.asks, self.inputs = name, asks, tuple(inputs)
         self.tolerance, self.seconds = tolerance, seconds
         self.function, self.mistakes = None, []

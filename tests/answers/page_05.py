@@ -71,8 +71,7 @@ WRONG = {
         "last_gain_for_the_first": with_gains_of_the_page,
         "correlation_for_one_start": for_one_start,
         "of_continuous_time": lambda beta, s, t: math.exp(-sum(beta[s:t]) / 2),
-        "fails": lambda beta, s, t: torch.cumprod(1 - beta, 0)[t],
-        "differs": lambda beta, s, t: inclusive(beta, s - 1, t - 1),
+        "differs": lambda beta, s, t: torch.cumprod(1 - beta, 0)[t],
     },
     "05-3": {
         "exact_step": by_kernel,

@@ -169,6 +169,37 @@ def test_an_endless_loop_is_stopped(elsewhere, monkeypatch):
     assert not elsewhere or traces[0] is traces[1]
 
 
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["main thread", "other thread"])
+def test_an_import_is_not_stopped(elsewhere, monkeypatch, tmp_path):
+    (tmp_path / "large_and_slow.py").write_text(
+        "import time\nfor _ in range(30):\n    time.sleep(0.02)\nready = 1\n", encoding="utf-8"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sums, "seconds", 0.2)
+    said = []
+
+    def patient(u, a):
+        import large_and_slow
+
+        return running(u, a) * large_and_slow.ready
+
+    def late(u, a):
+        patient(u, a)
+        never()
+
+    def judged():
+        said.extend(judge(sums, answer).said() for answer in (late, patient))
+
+    if elsewhere:
+        thread = threading.Thread(target=judged)
+        thread.start()
+        thread.join(20)
+    else:
+        judged()
+    sys.modules.pop("large_and_slow", None)
+    assert said[1:] == ["right"] and "no answer within 0.2 s" in said[0]
+
+
 def test_hints_come_in_stages(monkeypatch, capsys):
     monkeypatch.setattr(exercises, "find", {"00-1": sums}.get)
     other = lambda u, a: u

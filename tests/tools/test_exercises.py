@@ -41,7 +41,8 @@ def test_a_complete_exercise_has_no_problems():
 @pytest.mark.parametrize(
     "made, expected",
     [
-        (source(mistakes=2), "2 mistakes; needed: 3"),
+        (source(mistakes=2), "2 mistakes; needed: 3 to 8"),
+        (source(mistakes=9), "9 mistakes; needed: 3 to 8"),
         (source(hints=1), "no hints in stages"),
         (Exercise("09-1", "x", [(1.0,)]), "no reference"),
         (None, "no source"),

@@ -11,6 +11,7 @@ from lint.claims import checked, printed
 from lint.pages import EXERCISE
 
 BY_CODE, MISTAKES, HINTS = 2, 3, 2  # at least: on a page, of an exercise, of a mistake
+MOST = 8  # mistakes of an exercise: those that readers make
 STUB = {"exercise", "remove-output"}  # tags of the cell that waits for the reader
 
 
@@ -29,8 +30,8 @@ def of_source(exercise):
     """What is wrong with the source of an exercise."""
     if exercise.function is None:
         yield "has no reference"
-    if len(exercise.mistakes) < MISTAKES:
-        yield f"has {len(exercise.mistakes)} mistakes; needed: {MISTAKES}"
+    if not MISTAKES <= len(exercise.mistakes) <= MOST:
+        yield f"has {len(exercise.mistakes)} mistakes; needed: {MISTAKES} to {MOST}"
     for mistake in exercise.mistakes:
         if len(mistake.hints) < HINTS:
             yield f"the mistake {mistake.function.__name__} has no hints in stages"
