@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 import matplotlib
 import matplotlib.backends.backend_agg
 import matplotlib.figure
+import matplotlib.ticker
 import numpy as np
 from PIL import Image
 
@@ -201,7 +202,12 @@ def curves(
         (ax.xaxis, ax.get_xlim(), logx),
         (ax.yaxis, ax.get_ylim(), logy),
     ):
-        if log and high > 30 * low:  # powers of ten alone: labels between them would overlap
+        if log and high > 100 * low:  # powers of ten alone: labels between them would overlap
+            axis.set_minor_formatter("")
+        elif log:
+            few = matplotlib.ticker.LogLocator(subs=(1, 2, 5))
+            axis.set_major_locator(few if high > 5 * low else matplotlib.ticker.MaxNLocator(5))
+            axis.set_major_formatter("{x:g}")
             axis.set_minor_formatter("")
     if len(ys) > 1:
         fig.legend(loc="outside lower center", frameon=False, fontsize=12, ncols=columns)

@@ -182,6 +182,24 @@ def test_on_a_logarithmic_axis_what_is_seen_counts(y, said):
         assert said in str(found)
 
 
+@pytest.mark.parametrize("ratio", [1.2, 2, 6, 19, 60, 101, 1e7])
+@pytest.mark.parametrize("start", [3e-4, 18.0, 2e5])
+def test_labels_of_a_logarithmic_axis_can_be_read(start, ratio):
+    x = np.array([start, start * ratio])
+    found = figures.curves(x, {"a": x}, "x", "y", logx=True, logy=True)
+    found.draw_without_rendering()
+    ax = found.axes[0]
+    for axis, low, high in ((ax.xaxis, "x0", "x1"), (ax.yaxis, "y0", "y1")):
+        labels = [*axis.get_ticklabels(), *axis.get_ticklabels(minor=True)]
+        boxes = [label.get_window_extent() for label in labels if label.get_text()]
+        spans = sorted((getattr(box, low), getattr(box, high)) for box in boxes)
+        limits = ax.bbox.x0, ax.bbox.y0, ax.bbox.x1, ax.bbox.y1
+        start_of, end_of = (limits[0], limits[2]) if low == "x0" else (limits[1], limits[3])
+        inside = [s for s in spans if s[1] > start_of and s[0] < end_of]
+        assert len(inside) >= 2
+        assert all(before[1] < after[0] for before, after in zip(inside, inside[1:]))
+
+
 def test_a_logarithmic_axis_is_called_so():
     for logx, logy, said in [
         (True, False, "y over x (log scale)"),
