@@ -47,12 +47,13 @@ def test_a_folded_box_has_a_title_for_its_button_and_an_id_of_its_own():
         assert not untitled and len(ids) == len(set(ids)), path.name
 
 
-def test_a_comma_after_a_formula_stays_with_it():
+def test_a_comma_or_bracket_beside_a_formula_stays_with_it():
     joined = 0
     for path in sorted((SITE / "chapters").glob("*.html")):
         soup = BeautifulSoup(path.read_text("utf-8"), "html.parser")
         for formula in soup.select("article span.math"):
-            if re.match(r"[,.;:!?]", str(formula.next_sibling or "")):
+            before, after = str(formula.previous_sibling or ""), str(formula.next_sibling or "")
+            if re.search(r"[(\[]$", before) or re.match(r"[,.;:!?)]", after):
                 assert "dpss-joined" in formula.parent.get("class", []), (path.name, formula)
                 joined += 1
     assert joined > 1000

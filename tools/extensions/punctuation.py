@@ -1,20 +1,29 @@
-"""Sphinx extension: a comma after a formula stays on its line; browsers would break it off."""
+"""Sphinx extension: a comma or bracket beside a formula stays on its line.
+
+Browsers may break a line between a formula and the mark that follows or opens it.
+"""
 
 import re
 
 from docutils import nodes
 
-MARKS = re.compile(r"[,.;:!?)\]’”]+")
+OPENING = re.compile(r"[(\[“‘]+$")
+CLOSING = re.compile(r"^[,.;:!?)\]’”]+")
 
 
 def join(_app, doctree):
     for formula in list(doctree.findall(nodes.math)):
-        after = formula.next_node(descend=False, siblings=True)
-        marks = MARKS.match(after) if isinstance(after, nodes.Text) else None
-        if marks:
-            place = formula.parent.index(formula)
-            joined = nodes.inline("", "", formula, nodes.Text(marks[0]), classes=["dpss-joined"])
-            formula.parent[place : place + 2] = [joined, nodes.Text(after[marks.end() :])]
+        parent, place = formula.parent, formula.parent.index(formula)
+        joined = nodes.inline(classes=["dpss-joined"])
+        for beside, marks in ((place - 1, OPENING), (place, None), (place + 1, CLOSING)):
+            part = parent[beside] if 0 <= beside < len(parent) else None
+            if marks is None:
+                joined += formula.deepcopy()
+            elif isinstance(part, nodes.Text) and (found := marks.search(part)):
+                joined += nodes.Text(found[0])
+                parent[beside] = nodes.Text(marks.sub("", part))
+        if len(joined) > 1:
+            parent[place] = joined
 
 
 def setup(app):
