@@ -123,10 +123,10 @@ NO_CALL = {
 # Parameters that take no array: numbers, words, switches, functions, objects of the library.
 OPTIONS = """
     above args at atol axes basis below beta_max beta_min bins blur_max cell claim colour
-    columns contrast defect denoiser diffusivity drift dtype earlier eta features figure_of
-    first frames generator height holds laplacian largest_diffusivity log_signal logx logy
-    min_gain model n name noise options other parameters phi predicts presmoothing prior process
-    progress property range replay rows rtol scheme shape sigma sigma_max sigma_min signal
+    columns contrast defect denoiser diffusivity digits drift dtype earlier eta features
+    figure_of first frames generator height holds laplacian largest_diffusivity log_signal logx
+    logy min_gain model n name noise options other parameters phi prediction predicts presmoothing
+    prior process progress property range replay rows rtol scheme shape sigma sigma_max sigma_min signal
     spacing start steps t_max text title titles value_range what width witness xlabel ylabel
 """.split()
 
