@@ -126,8 +126,8 @@ OPTIONS = """
     columns contrast defect denoiser diffusivity digits drift dtype earlier eta features
     figure_of first frames generator height holds laplacian largest_diffusivity log_signal logx
     logy min_gain model n name noise options other parameters phi prediction predicts presmoothing
-    prior process progress property range replay rows rtol scheme shape sigma sigma_max sigma_min signal
-    spacing start steps t_max text title titles value_range what width witness xlabel ylabel
+    prior process progress property range replay rows rtol scheme shape sigma sigma_max sigma_min
+    signal spacing start steps t_max text title titles value_range what width witness xlabel ylabel
 """.split()
 
 # -- examples
