@@ -160,6 +160,7 @@ def test_page(visit, name):
     assert page.evaluate(UNNAMED) == [], "pictures without alternative text"
     raw = re.findall(r":::|\{prf:|\{cite|\{eq\}|\$\$|\\begin\{", page.evaluate(TEXT))
     assert raw == [], "raw markup"
+    assert page.locator('mjx-container[tabindex="0"]').count() == 0, "formulas are stops of Tab"
     for slider in page.locator("[role=slider]").all():
         if not slider.is_visible():
             slider.evaluate("e => e.closest('details')?.setAttribute('open', '')")

@@ -82,6 +82,7 @@ def test_a_complete_page_has_no_problems(tmp_path):
         ("Guess.", "\n:::{prf:definition} D\n\nText.\n:::", "has no label"),
         ("Guess.", "\n:::{prf:lemma} L\n:label: lemma-1\n:::", "is not in the ledger"),
         ("Guess.", "\n:::{prf:proof}\n:class: dropdown\n\nSo.\n:::", "folds a proof by its class"),
+        ("figures.explore(figure_of, t=[0.0])", "pass", "does not follow its figure"),
         ("Guess.", stated("A2", "A1"), "states A1 after A2"),
         ("Guess.", stated("A1b", "A1a"), "states A1a after A1b"),
         ("Guess.", stated(*(f"A{n}" for n in range(11))), "has 11 statements"),

@@ -55,6 +55,10 @@ def of_page(name, page):
         for line in source.splitlines():
             if len(line) > WIDEST:
                 yield f"the line {line.strip()[:30]!r} has {len(line)} columns; needed: {WIDEST}"
+    for before, cell in zip(page, page[1:]):
+        if "{container} dpss-caption" in cell["source"] and "fig" not in before["source"]:
+            title = cell["source"].partition("\n")[2][:30]
+            yield f"the caption {title!r} does not follow its figure"
     yield from of_statements(name, said)
     words = len(prose(said).split())
     if words > WORDS:
