@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .cosines import cosines
 from .exercise import Exercise
 
 _rng = np.random.default_rng(1)
@@ -118,13 +119,8 @@ def from_low_modes(u, m):
     return np.einsum("ij,...jk,kl->...il", projection(u.shape[-2]), u, projection(u.shape[-1]))
 
 
-def _waves(n):
-    rows = np.cos(np.pi / n * np.outer(np.arange(n), np.arange(n) + 0.5))
-    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
-
-
 def _bases(u):
-    return (_waves(n) for n in u.shape[-2:])
+    return (cosines(n) for n in u.shape[-2:])
 
 
 def _lowest(c, m):

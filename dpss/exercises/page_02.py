@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .cosines import cosines
 from .exercise import Exercise
 
 _rng = np.random.default_rng(2)
@@ -42,17 +43,12 @@ def _rates(u, rates=_discrete):
     return rates(u.shape[0])[:, None] + rates(u.shape[1])
 
 
-def _waves(n):
-    rows = np.cos(np.pi / n * np.outer(np.arange(n), np.arange(n) + 0.5))
-    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
-
-
 def _analyse(u):
-    return _waves(u.shape[0]) @ u @ _waves(u.shape[1]).T
+    return cosines(u.shape[0]) @ u @ cosines(u.shape[1]).T
 
 
 def _times(factors, u):
-    return _waves(u.shape[0]).T @ (factors * _analyse(u)) @ _waves(u.shape[1])
+    return cosines(u.shape[0]).T @ (factors * _analyse(u)) @ cosines(u.shape[1])
 
 
 @back.mistake(

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .cosines import cosines
 from .exercise import Exercise
 
 _rng = np.random.default_rng(7)
@@ -106,12 +107,6 @@ def noise_covariance(n, blur_s, blur_t, sigma):
     return _covariance(steps.T @ steps, blur_s, blur_t, sigma)
 
 
-def _waves(n):
-    """The cosine vectors, one in each row."""
-    b = np.cos(np.pi * np.arange(n)[:, None] * (np.arange(n) + 0.5) / n)
-    return b / np.linalg.norm(b, axis=1)[:, None]
-
-
 @fresh.mistake(
     "Which power of the gain of a step belongs to a variance?",
     "You have T_τ for T_2τ: old noise has the factor exp(−λτ), its variance exp(−2λτ).",
@@ -142,7 +137,7 @@ def difference_of_blurs(n, blur_s, blur_t, sigma):
     "You took (πk/n)², of the continuous line. The grid has 2 − 2 cos(πk/n).",
 )
 def continuous(n, *step):
-    b = _waves(n)
+    b = cosines(n)
     return _covariance(b.T * (np.pi * np.arange(n) / n) ** 2 @ b, *step)
 
 
@@ -167,7 +162,7 @@ def flat_wave_too_long(n, blur_s, blur_t, sigma):
     "Your matrix is diagonal: that of the modes. In pixels it is BᵀDB, with b_k in the rows of B.",
 )
 def of_modes(n, *step):
-    b = _waves(n)
+    b = cosines(n)
     return b @ noise_covariance(n, *step) @ b.T
 
 
@@ -176,7 +171,7 @@ def of_modes(n, *step):
     "You have BDBᵀ with b_k in the rows of B. The sum over k of b_k b_kᵀ is BᵀDB.",
 )
 def columns_for_rows(n, *step):
-    b = _waves(n)
+    b = cosines(n)
     return b @ of_modes(n, *step) @ b.T
 
 

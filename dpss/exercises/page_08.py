@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .cosines import cosines
 from .exercise import Exercise
 
 _rng = np.random.default_rng(8)
@@ -19,24 +20,18 @@ corner = Exercise(
 )
 
 
-def _waves(n):
-    """The cosine vectors b_k of a line, one in each row."""
-    B = np.cos(np.pi * np.arange(n)[:, None] * (np.arange(n) + 0.5) / n)
-    return B / np.linalg.norm(B, axis=1)[:, None]
-
-
 @corner.reference
 def corner_extremes(f, t):
     """Both directions at once, with the eigenvalues of the grid."""
     n = len(f)
-    B, rates = _waves(n), (np.pi * np.arange(n) / n) ** 2
+    B, rates = cosines(n), (np.pi * np.arange(n) / n) ** 2
     modes = B @ np.outer(f, f) @ B.T
     image = B.T @ (np.exp(-t * (rates[:, None] + rates)) * modes) @ B
     return image.min(), image.max()
 
 
 def _on_line(f, t, B=None):
-    B = _waves(len(f)) if B is None else B
+    B = cosines(len(f)) if B is None else B
     return B.T @ (np.exp(-t * (np.pi * np.arange(len(f)) / len(f)) ** 2) * (B @ f))
 
 
@@ -49,7 +44,7 @@ def _of_product(g):
     "You took the eigenvalues of the grid, 2 − 2 cos(πk/n). Those of the continuum are (πk/n)².",
 )
 def of_the_grid(f, t):
-    k, B = np.arange(len(f)), _waves(len(f))
+    k, B = np.arange(len(f)), cosines(len(f))
     return _of_product(B.T @ (np.exp(t * (2 * np.cos(np.pi * k / len(f)) - 2)) * (B @ f)))
 
 
@@ -109,7 +104,7 @@ def flat_wave_too_long(f, t):
     "With the vectors b_k as rows of B, the modes are B @ f. You went back, Bᵀ, first.",
 )
 def back_first(f, t):
-    return _of_product(_on_line(f, t, _waves(len(f)).T))
+    return _of_product(_on_line(f, t, cosines(len(f)).T))
 
 
 factor = Exercise(
@@ -294,19 +289,19 @@ blind = Exercise(
 @blind.reference
 def turned(u, Q):
     """With the waves of these modes as images; the other modes are not touched."""
-    b = _waves(len(u))[1:]
+    b = cosines(len(u))[1:]
     waves = b[:, :, None] * b[::-1, None, :]
     modes = np.sum(waves * u, axis=(1, 2))
     return u + np.tensordot(Q @ modes - modes, waves, 1)
 
 
 def _modes(u):
-    B = _waves(len(u))
+    B = cosines(len(u))
     return B @ u @ B.T
 
 
 def _pixels(modes):
-    B = _waves(len(modes))
+    B = cosines(len(modes))
     return B.T @ modes @ B
 
 

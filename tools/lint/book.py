@@ -36,5 +36,15 @@ def cells(path, kind=None):
 
 
 def text(path):
-    """All that a page says, its code left out."""
-    return "\n\n".join(cell["source"] for cell in cells(path, "markdown"))
+    """All that the page of a file says, its code left out."""
+    return spoken(cells(path))
+
+
+def spoken(page):
+    """All that a page, a list of cells, says, its code left out."""
+    return "\n\n".join(cell["source"] for cell in page if cell["cell_type"] == "markdown")
+
+
+def page_number(name):
+    """The number of a page in the names of what it holds: two digits, 00 for the preface."""
+    return name[:2] if name[0].isdigit() else "00"

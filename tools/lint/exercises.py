@@ -6,7 +6,7 @@ The package `dpss.exercises` is loaded by itself, as a browser would.
 import importlib.util
 import sys
 
-from lint.book import cells, on, paths
+from lint.book import cells, on, paths, spoken
 from lint.claims import checked, printed
 from lint.pages import EXERCISE
 
@@ -39,7 +39,7 @@ def of_source(exercise):
 
 def of_page(page, sources):
     """What is wrong with the exercises by code on a page, a list of cells."""
-    said = "\n\n".join(cell["source"] for cell in page if cell["cell_type"] == "markdown")
+    said = spoken(page)
     by_code = [
         label.removeprefix("ex-")
         for _, title, label, _ in EXERCISE.findall(said)

@@ -2,7 +2,7 @@
 
 import re
 
-from lint.book import Fault, cells, on, paths
+from lint.book import Fault, cells, on, page_number, paths, spoken
 from lint.predictions import without_feedback
 
 NAME = re.compile(r"\d\d(-[a-z]+)+|index")
@@ -31,7 +31,7 @@ NUMBERING = re.compile(rf"{PLACE}[^.]{{0,20}}(?:of|in) {PAPER}|{PAPER}[^`]*`[,( 
 
 def of_page(name, page):
     """What a page, a list of cells, lacks."""
-    said = "\n\n".join(cell["source"] for cell in page if cell["cell_type"] == "markdown")
+    said = spoken(page)
     code = [cell["source"] for cell in page if cell["cell_type"] == "code"]
     exercises = EXERCISE.findall(said)
     if not NAME.fullmatch(name):
@@ -115,7 +115,7 @@ def of_objectives(said, labels):
 
 def of_exercises(name, page, said, exercises):
     """What is wrong with the exercises of a page."""
-    number = name[:2] if name[0].isdigit() else "00"
+    number = page_number(name)
     if len(exercises) < 5:
         yield f"has {len(exercises)} exercises; needed: 5"
     kinds = set()

@@ -2,7 +2,7 @@
 
 import re
 
-from lint.book import cells, on, paths
+from lint.book import cells, on, page_number, paths, spoken
 from lint.claims import printed
 
 FEWEST, MOST = 3, 5
@@ -27,7 +27,7 @@ def without_feedback(said):
 
 def boxes(page):
     """Name -> (settings, options), for the predictions of a page, a list of cells."""
-    said = "\n\n".join(cell["source"] for cell in page if cell["cell_type"] == "markdown")
+    said = spoken(page)
     return {
         name: (dict(re.findall(r":(\w+): *(.*)", settings)), list(options(body)))
         for _, name, settings, body in BOX.findall(said)
@@ -36,7 +36,7 @@ def boxes(page):
 
 def of_page(name, page, earlier):
     """What is wrong with the predictions of a page; `earlier`: the names on the pages before."""
-    number = name[:2] if name[0].isdigit() else "00"
+    number = page_number(name)
     asked = boxes(page)
     outcomes = dict(LINE.findall("\n".join(map(printed, page))))
     if not FEWEST <= len(asked) <= MOST:
@@ -57,8 +57,7 @@ def of_page(name, page, earlier):
         elif len(choice) < 2 or words.count(outcomes[key]) != 1:
             yield f"the prediction {key} came out as {outcomes[key]!r}; its options: {words}"
     for key in sorted(set(outcomes) - set(asked)):
-        if key[2] == "-" and not key[3].isdigit():
-            yield f"prints the outcome of {key}, which it never asked"
+        yield f"prints the outcome of {key}, which it never asked"
 
 
 def problems(root):
