@@ -1,0 +1,235 @@
+"""A small U-Net that learns a denoiser, and the one form in which it sees every process.
+
+Only the signal-to-noise ratio of a mode matters: divided by r = √(α² + σ²) mode by mode, the state
+of any process is that of a variance-preserving one,
+
+    B ũ = B u / r = a B u_0 + s B ε,   a = α/r,  s = σ/r,  a² + s² = 1.
+
+The network sees ũ and predicts v = a ε − s u_0 per mode, so that D = a ũ − s v: nothing is divided
+by a gain, and where α = 0 the network predicts the image itself (up to its sign). It is told the
+`clock`, one log-SNR for all modes. Processes with the same SNR per mode share their weights.
+"""
+
+import dataclasses
+import math
+import os
+import pathlib
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from . import _arrays, _data, _files, clock, families
+from ._arrays import Array, Times
+from .laws import image_of, modes_of, scale
+from .processes import Process
+
+WAVES, RANGE = 16, 20.0  # sines of the clock, and where it is cut off on either side
+GROUPS, HEADS = 8, 4
+CHUNK = 250  # images that go through the network at a time
+
+
+class UNet(nn.Module):
+    """A U-Net on two scales, half and a quarter of the image's: v of states ũ, at their clocks.
+
+    `widths`: channels at both scales, multiples of 8. `channels` C ≥ 1 of the image. `labels`: how
+    many classes it can be told, 0 for none. (64, 96) has 1.8 million parameters. Works on grids
+    whose sides are multiples of 4. Raises TypeError, ValueError. Source: Ronneberger, Fischer and
+    Brox 2015; residual blocks told the noise level: Ho et al. 2020.
+
+    >>> network = UNet((16, 24), labels=10)
+    >>> network(torch.zeros(5, 1, 8, 12), torch.zeros(5), torch.arange(5)).shape
+    torch.Size([5, 1, 8, 12])
+    """
+
+    def __init__(
+        self, widths: tuple[int, int] = (64, 96), channels: int = 1, labels: int = 0
+    ):
+        super().__init__()
+        self.widths = wide, wider = _arrays.grid(widths, "widths")
+        for width in self.widths:
+            if width % GROUPS:
+                needed = f"multiples of {GROUPS}"
+                raise ValueError(f"widths is {self.widths}; needed: {needed}")
+        self.channels = _arrays.count(channels, "channels")
+        self.labels = _arrays.count(labels, "labels") if labels else 0
+        told = 2 * wide
+        self.clock = nn.Sequential(nn.Linear(2 * WAVES, told), nn.SiLU(), nn.Linear(told, told))
+        self.label = nn.Embedding(self.labels + 1, told)  # the last stands for "not told"
+        self.stem = _conv(4 * self.channels, wide)
+        self.down = nn.ModuleList([_Block(wide, wide, told) for _ in range(2)])
+        self.coarser = nn.Conv2d(wide, wider, 3, stride=2, padding=1)
+        self.low_down = nn.ModuleList([_Block(wider, wider, told) for _ in range(2)])
+        self.before, self.middle = _Attention(wider), _Block(wider, wider, told)
+        self.after = _Attention(wider)
+        self.low_up = nn.ModuleList([_Block(2 * wider, wider, told) for _ in range(2)])
+        self.finer = _conv(wider, wide)
+        self.up = nn.ModuleList([_Block(2 * wide, wide, told) for _ in range(2)])
+        self.head = nn.Sequential(nn.GroupNorm(GROUPS, wide), nn.SiLU(), _conv(wide, 4 * channels))
+        nn.init.normal_(self.label.weight, std=0.02)
+        # blocks start as the identity and the network at v = 0
+        for last in [self.head[-1]] + [m.last for m in self.modules() if hasattr(m, "last")]:
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)
+
+    def forward(
+        self, u: torch.Tensor, clock: torch.Tensor, label: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """v (n, C, H, W) of states `u` (n, C, H, W) at `clock` (n,); `label` (n,): integers 0, ...,
+        labels − 1, or `labels` where it is not told; None: nowhere."""
+        waves = clock.clamp(-RANGE, RANGE)[:, None] * self._frequencies(u)
+        told = self.clock(torch.cat([torch.cos(waves), torch.sin(waves)], 1))
+        label = torch.full_like(clock, self.labels, dtype=torch.long) if label is None else label
+        told = functional.silu(told + self.label(label))
+        x, kept = self.stem(functional.pixel_unshuffle(u, 2)), []
+        for block in self.down:
+            kept.append(x := block(x, told))
+        x = self.coarser(x)
+        for block in self.low_down:
+            kept.append(x := block(x, told))
+        x = self.after(self.middle(self.before(x), told))
+        for block in self.low_up:
+            x = block(torch.cat([x, kept.pop()], 1), told)
+        x = self.finer(functional.interpolate(x, scale_factor=2.0, mode="nearest"))
+        for block in self.up:
+            x = block(torch.cat([x, kept.pop()], 1), told)
+        return functional.pixel_shuffle(self.head(x), 2)
+
+    @staticmethod
+    def _frequencies(u):
+        return torch.arange(1, WAVES + 1, device=u.device) * (math.pi / (2 * RANGE))
+
+
+def _conv(before, after):
+    return nn.Conv2d(before, after, 3, padding=1)
+
+
+class _Block(nn.Module):
+    """A residual block whose second normalisation is scaled and shifted by what it is told."""
+
+    def __init__(self, before, after, told):
+        super().__init__()
+        self.norm, self.first = nn.GroupNorm(GROUPS, before), _conv(before, after)
+        self.told, self.scaled = nn.Linear(told, 2 * after), nn.GroupNorm(GROUPS, after)
+        self.last = _conv(after, after)
+        self.skip = nn.Identity() if before == after else nn.Conv2d(before, after, 1)
+        nn.init.zeros_(self.told.weight)
+        nn.init.zeros_(self.told.bias)
+
+    def forward(self, x, told):
+        gain, shift = self.told(told)[:, :, None, None].chunk(2, 1)
+        y = self.first(functional.silu(self.norm(x)))
+        y = torch.addcmul(shift, self.scaled(y), 1 + gain)
+        return self.skip(x) + self.last(functional.silu(y))
+
+
+class _Attention(nn.Module):
+    """Every pixel looks at all others."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.norm, self.query = nn.GroupNorm(GROUPS, width), nn.Conv2d(width, 3 * width, 1)
+        self.last = nn.Conv2d(width, width, 1)
+
+    def forward(self, x):
+        n, c, h, w = x.shape
+        parts = self.query(self.norm(x)).reshape(n, 3 * HEADS, c // HEADS, h * w)
+        query, key, value = parts.transpose(-1, -2).chunk(3, 1)
+        seen = functional.scaled_dot_product_attention(query, key, value)
+        return x + self.last(seen.transpose(-1, -2).reshape(n, c, h, w))
+
+
+# -- one form for every process
+
+
+def reduced(process: Process, t: Times) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """(a, s, r) per mode at times `t`: r = √(α² + σ²), a = α/r and s = σ/r.
+
+    ValueError where α = σ = 0: nothing is left there.
+    """
+    alpha, sigma = process.signal(t), process.noise(t)
+    size = torch.sqrt(alpha**2 + sigma**2)
+    if not (size > 0).all():
+        raise ValueError(f"t is {_arrays.shown(_arrays.times(t))}; needed: α_t > 0 or σ_t > 0")
+    return alpha / size, sigma / size, size
+
+
+@dataclasses.dataclass(frozen=True)
+class NetworkDenoiser:
+    """D(u, t) ≈ E[U_0 | U_t = u] of a `network` for a `process`: in modes D = a ũ − s v.
+
+    `u`: image (..., H, W), with C > 1 channels (..., C, H, W); t as everywhere. `label`: one class,
+    or a tensor of them for the batch; None: not told. `guidance` w: D + w (D of the label − D), at
+    w = 1 that of the label (Ho and Salimans 2022). `about` and `log`: what is known of the
+    training. float32 inside; gradients pass. Raises TypeError, ValueError.
+    """
+
+    network: UNet
+    process: Process
+    label: Any = None
+    guidance: float = 1.0
+    about: dict = dataclasses.field(default_factory=dict, repr=False)
+    log: dict = dataclasses.field(default_factory=dict, repr=False)
+
+    def told(self, label: int | Array | None, guidance: float = 1.0) -> "NetworkDenoiser":
+        """The same denoiser, told a `label`."""
+        return dataclasses.replace(self, label=label, guidance=guidance)
+
+    def __call__(self, u: Array, t: Times) -> torch.Tensor:
+        basis, t = self.process.basis, _arrays.times(t)
+        u = basis.image(u)
+        inner = 2 if self.network.channels == 1 else 3
+        u = u.expand(*t.shape, *u.shape) if u.ndim == inner else u
+        batch = u.shape[:-inner]
+        of_state, of_velocity, size = reduced(self.process, t)
+        state = modes_of(basis, u) / _arrays.spread(size, u.shape).to(u)
+        ell = clock.log_snr(self.process, tuple(u.shape[-2:]), t)
+        ell = ell.reshape(*t.shape, *[1] * (len(batch) - t.ndim)).expand(batch)
+        v = self._velocity(image_of(basis, state), ell, inner)
+        return image_of(basis, scale(of_state, state) - scale(of_velocity, modes_of(basis, v)))
+
+    def _velocity(self, state, ell, inner):
+        """v of states (..., [C,] H, W), in chunks, float32 whatever the caller's precision."""
+        like = next(self.network.parameters())
+        images = state.reshape(-1, self.network.channels, *state.shape[-2:]).to(like)
+        ell = ell.reshape(-1).to(like)
+        label = self.label
+        if label is not None:
+            label = torch.as_tensor(label, device=like.device).expand(ell.shape)
+        parts = []
+        with torch.autocast(like.device.type, enabled=False):
+            for k in range(0, len(images), CHUNK):
+                x, l = images[k : k + CHUNK], ell[k : k + CHUNK]
+                if label is None or self.guidance != 1:
+                    v = self.network(x, l)
+                if label is not None:
+                    told = self.network(x, l, label[k : k + CHUNK])
+                    v = told if self.guidance == 1 else v + self.guidance * (told - v)
+                parts.append(v)
+        return torch.cat(parts).reshape(state.shape).to(state)
+
+
+# -- weights in files
+
+SHIPPED = {  # name: (the process it was trained for, at t in [0, 1])
+    "vp": families.vp,
+    "heat": lambda: families.heat((28, 28), sigma=0.02),
+    "blurring": lambda: families.blurring((28, 28)),
+}
+FINGERPRINT = (0.1, 0.3, 0.5, 0.7, 0.9)
+
+
+def fingerprint(process: Process) -> np.ndarray:
+    """log SNR per mode at five times, cut off at ±40: what tells processes apart for a network."""
+    log_snr = process.log_snr(torch.tensor(FINGERPRINT)).clamp(-40, 40)
+    return log_snr.numpy().astype(np.float32)
+
+
+def pack(denoiser: NetworkDenoiser) -> bytes:
+    """A weight file: float16 weights, `about`, `log` and what tells its process apart."""
+    arrays = {f"weights/{k}": w.half().cpu().numpy() for k, w in denoiser.network.state_dict().items()}
+    arrays |= {f"log/{name}": np.asarray(values) for name, values in denoiser.log.items()}
+    arrays["log_snr"] = fingerprint(denoiser.process)
+    return _files.packed(arrays, denoiser.about)

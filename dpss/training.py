@@ -1,0 +1,364 @@
+"""Training: least squares for v at random times, the same run on one process or on many.
+
+What iteration i sees (images, times, noise) comes from the seed and i alone, is drawn for the whole
+batch, and each process takes its share of it. So a run that was interrupted goes on bit for bit on
+the same machine and number of threads, and a run on m processes differs from that on one by
+rounding. A checkpoint holds all that is needed; it is written whole, every `every` iterations.
+
+    python -m dpss.training vp --images all.npz --into runs/vp
+    torchrun --nproc-per-node 2 -m dpss.training vp --images all.npz --into runs/vp
+"""
+
+import argparse
+import contextlib
+import hashlib
+import math
+import os
+import pathlib
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import nn
+
+from . import _arrays, _files, clock
+from ._arrays import Array
+from .laws import image_of, modes_of, scale
+from .network import NetworkDenoiser, UNet, fingerprint, pack, reduced
+from .processes import Process
+
+WARM_UP = 200  # iterations over which the rate rises
+SHORTEST = 1e-9  # stands for 0⁺, where a process has noise
+CLIP = 1.0  # largest norm of a gradient
+PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}
+CHECKPOINT, WEIGHTS = "checkpoint.npz", "weights.npz"
+
+
+def train(
+    process: Process,
+    images: Array,
+    labels: Array | None = None,
+    *,
+    network: UNet | None = None,
+    iterations: int = 1000,
+    batch: int = 64,
+    rate: float = 2e-3,
+    averaging: float = 0.999,
+    untold: float = 0.5,
+    seed: int = 0,
+    into: str | os.PathLike | None = None,
+    every: int = 500,
+    precision: str = "float32",
+    measure: Callable[[NetworkDenoiser], float] | None = None,
+    progress: bool = True,
+) -> NetworkDenoiser:
+    """Train a denoiser of `images` (n, H, W), for C > 1 channels (n, C, H, W), for a `process`.
+
+    Minimises E |v(ũ, ℓ) − v|² with v and ũ as in `dpss.network`, over the images, the noise and
+    times that are even in the angle arctan(e^{−ℓ/2}) of the clock ℓ. AdamW; the `rate` rises over
+    the first iterations and falls as a cosine to 0 at the last one. The denoiser returned has
+    the weights' running mean, of decay `averaging`. `labels` (n,), integers from 0: classes, not
+    told for a share `untold` of the images. `network`: one to go on from, whose weights change;
+    None: `UNet` of its default widths, from the `seed`. `batch` images an iteration, over all
+    processes. `precision`: "bfloat16" where the machine has it, and float32 for what needs it.
+
+    `into`: a folder for checkpoint.npz, every `every` iterations, and at last weights.npz (see
+    `network.load`). Where it holds a checkpoint of the same settings, the run goes on from there;
+    one of other settings is refused. `measure`: a function of the denoiser whose value is kept in
+    the log, `denoiser.log`, once an interval, beside the mean loss. `progress`: draw a bar.
+
+    Started by torchrun, every process trains on its share of each batch. Raises TypeError and
+    ValueError for unsuitable arguments, FloatingPointError where the loss is no longer finite,
+    OSError where a checkpoint cannot be written: the last one stays as it was. Source: Ho et al.
+    2020; v: Salimans and Ho 2022.
+
+    >>> from dpss import vp
+    >>> D = train(vp(), torch.zeros(10, 8, 8), network=UNet((8, 8)), iterations=2, progress=False)
+    >>> D(torch.zeros(3, 8, 8), 0.5).shape
+    torch.Size([3, 8, 8])
+    """
+    run = _Run(process, images, labels, network, iterations, batch, rate, averaging, untold, seed)
+    every = _arrays.count(every, "every")
+    if precision not in PRECISIONS:
+        needed = ", ".join(map(repr, PRECISIONS))
+        raise ValueError(f"precision is {precision!r}; needed: one of {needed}")
+    if measure is not None:
+        _arrays.function(measure, "measure")
+    run.about["precision"] = precision
+    folder = None if into is None else _folder(into)
+    if folder and (folder / CHECKPOINT).exists():
+        run.restore(folder / CHECKPOINT)
+    with _processes(run) as world:
+        _loop(run, world, folder, every, PRECISIONS[precision], measure, progress)
+    return run.denoiser()
+
+
+class _Run:
+    """The state of a run, and what it was made of."""
+
+    def __init__(
+        self, process, images, labels, network, iterations, batch, rate, averaging, untold, seed
+    ):
+        self.process = _arrays.instance(process, Process, "process")
+        self.images, self.labels = _images(images), _labels(labels, len(images))
+        channels = 1 if self.images.ndim == 3 else self.images.shape[1]
+        self.shape = tuple(self.images.shape[-2:])
+        process.basis.check(self.shape, "images")
+        ends = clock.log_snr(process, self.shape, [clock.START, 1.0])
+        self.ends = clock.angle(ends).tolist()
+        self.iterations = _arrays.count(iterations, "iterations")
+        self.batch = _arrays.count(batch, "batch")
+        self.rate = _arrays.number(rate, "rate", above=0)
+        self.averaging = _share(averaging, "averaging")
+        self.untold = _share(untold, "untold")
+        self.seed = seed = _arrays.count(seed + 1, "seed") - 1
+        classes = 0 if self.labels is None else int(self.labels.max()) + 1
+        if network is None:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(_key(seed, 0))
+                network = UNet(channels=channels, labels=classes)
+        self.network = _arrays.instance(network, UNet, "network")
+        if network.channels != channels or network.labels < classes:
+            found = f"{network.channels} channels and {network.labels} labels"
+            raise ValueError(f"network has {found}; needed: {channels} and {classes}")
+        if any(side % 4 for side in self.shape):
+            raise ValueError(f"images has grids {self.shape}; needed: sides that 4 divides")
+        self.device = next(network.parameters()).device
+        self.mean = {name: p.detach().clone() for name, p in network.named_parameters()}
+        self.optimiser = torch.optim.AdamW(
+            network.parameters(), lr=self.rate, betas=(0.9, 0.99), weight_decay=0.01, foreach=True
+        )
+        self.done, self.seconds = 0, 0.0
+        self.log = {"iteration": [], "loss": [], "measure": []}
+        self.about = {
+            "process": process.name,
+            "log_snr": hashlib.sha256(fingerprint(process).tobytes()).hexdigest(),
+            "images": hashlib.sha256(self.images.numpy().tobytes()).hexdigest(),
+            "count": len(self.images),
+            "shape": list(self.shape),
+            "widths": list(network.widths),
+            "channels": network.channels,
+            "labels": network.labels,
+            "iterations": self.iterations,
+            "batch": self.batch,
+            "rate": self.rate,
+            "averaging": self.averaging,
+            "untold": self.untold,
+            "seed": seed,
+        }
+
+    def drawn(self, i):
+        """What iteration i trains on: (images, times, noise, labels), for the whole batch."""
+        n, place = len(self.images), i * self.batch + np.arange(self.batch)
+        chosen = torch.cat(
+            [
+                torch.randperm(n, generator=_generator(self.seed, 1, epoch))[
+                    torch.from_numpy(place[place // n == epoch] % n)
+                ]
+                for epoch in range(place[0] // n, place[-1] // n + 1)
+            ]
+        )
+        generator = _generator(self.seed, 2, i)
+        # one time in each of as many equal parts: less noise than times drawn one by one
+        share = (torch.arange(self.batch) + torch.rand(self.batch, generator=generator).double())
+        first, last = self.ends
+        t = clock.at(self.process, self.shape, first + (last - first) * share / self.batch)
+        noise = torch.randn(self.images[chosen].shape, generator=generator)
+        label = None
+        if self.labels is not None:
+            hidden = torch.rand(self.batch, generator=generator) < self.untold
+            label = self.labels[chosen].masked_fill(hidden, self.network.labels)
+        return self.images[chosen], t, noise, label
+
+    def denoiser(self):
+        """The denoiser with the mean weights, which changes no more."""
+        network = UNet(self.network.widths, self.network.channels, self.network.labels)
+        network.load_state_dict(self.mean)
+        network.to(self.device).requires_grad_(False).eval()
+        about = {**self.about, "done": self.done, "seconds": round(self.seconds)}
+        return NetworkDenoiser(network, self.process, about=about, log=self.logged())
+
+    def logged(self):
+        return {name: np.array(values) for name, values in self.log.items()}
+
+    def save(self, folder):
+        state = self.optimiser.state_dict()["state"]
+        names = [name for name, _ in self.network.named_parameters()]
+        arrays = {f"log/{name}": values for name, values in self.logged().items()}
+        for k, (name, p) in enumerate(self.network.named_parameters()):
+            arrays[f"network/{name}"], arrays[f"mean/{name}"] = _numpy(p), _numpy(self.mean[name])
+            arrays[f"first/{name}"] = _numpy(state[k]["exp_avg"])
+            arrays[f"second/{name}"] = _numpy(state[k]["exp_avg_sq"])
+        about = {"settings": self.about, "done": self.done, "seconds": self.seconds}
+        _files.write(folder / CHECKPOINT, _files.packed(arrays, about))
+
+    def restore(self, path):
+        """Go on from a checkpoint."""
+        arrays, about = _files.unpacked(path.read_bytes(), str(path))
+        settings = about.get("settings", {})
+        for name, value in self.about.items():
+            if settings.get(name) != value:
+                found = f"{name} {settings.get(name)!r}, here it is {value!r}"
+                needed = "the same settings, or another folder"
+                raise ValueError(f"into holds {path.name} of a run with {found}; needed: {needed}")
+        state = {}
+        with torch.no_grad():
+            for k, (name, p) in enumerate(self.network.named_parameters()):
+                parts = [arrays.get(f"{part}/{name}") for part in PARTS]
+                if any(x is None or x.shape != p.shape for x in parts):
+                    raise ValueError(f"{path} lacks {name}; needed: a whole checkpoint")
+                weight, mean, first, second = (torch.from_numpy(x).to(p) for x in parts)
+                p.copy_(weight)
+                self.mean[name].copy_(mean)
+                step = torch.tensor(float(about["done"]))
+                state[k] = {"step": step, "exp_avg": first, "exp_avg_sq": second}
+        self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": state})
+        self.log = {name: arrays[f"log/{name}"].tolist() for name in self.log}
+        self.done, self.seconds = about["done"], about["seconds"]
+
+
+PARTS = "network", "mean", "first", "second"
+
+
+def _loop(run, world, folder, every, precision, measure, progress):
+    """All iterations that are left."""
+    from tqdm.auto import tqdm
+
+    module, rank, size = world
+    mine = slice(rank * run.batch // size, (rank + 1) * run.batch // size)
+    started, losses = time.monotonic() - run.seconds, []
+    bar = tqdm(
+        total=run.iterations, initial=run.done, disable=not progress or rank > 0, unit="it"
+    )
+    for i in range(run.done, run.iterations):
+        loss = _iteration(run, module, i, mine, size, precision)
+        if not math.isfinite(loss):
+            where = f"; the last checkpoint is in {folder}" if folder else ""
+            needed = "a smaller rate, or float32"
+            raise FloatingPointError(f"the loss is {loss} at iteration {i}; needed: {needed}{where}")
+        losses.append(loss)
+        bar.set_postfix(loss=f"{loss:.4f}", refresh=False)
+        bar.update()
+        if (i + 1) % every and i + 1 < run.iterations:
+            continue
+        run.done, run.seconds = i + 1, time.monotonic() - started
+        if rank == 0:
+            found = float("nan") if measure is None else float(measure(run.denoiser()))
+            for name, value in zip(run.log, (i + 1, np.mean(losses), found)):
+                run.log[name].append(value)
+            if folder:
+                run.save(folder)
+        losses = []
+    bar.close()
+    if folder and rank == 0:
+        _files.write(folder / WEIGHTS, pack(run.denoiser()))
+
+
+def _iteration(run, module, i, mine, size, precision):
+    """One step of the optimiser; the mean loss over the whole batch."""
+    decay = min(run.averaging, (1 + i) / (10 + i))
+    rising = min(1.0, (i + 1) / min(WARM_UP, run.iterations))
+    for group in run.optimiser.param_groups:
+        group["lr"] = run.rate * rising * 0.5 * (1 + math.cos(math.pi * i / run.iterations))
+    images, t, noise, label = run.drawn(i)
+    state, velocity = _pair(run.process, images[mine], t[mine], noise[mine])
+    ell = clock.log_snr(run.process, run.shape, t[mine])
+    state, velocity, ell = (x.to(run.device, torch.float32) for x in (state, velocity, ell))
+    label = None if label is None else label[mine].to(run.device)
+    grey = state.ndim == 3
+    state, velocity = (x[:, None] if grey else x for x in (state, velocity))
+    kind = run.device.type
+    with torch.autocast(kind, dtype=precision, enabled=precision is not None):
+        found = module(state, ell, label)
+    # the mean over the whole batch is the mean of the processes' parts, if each is weighted
+    share = len(state) * size / run.batch
+    loss = share * (found.float() - velocity).square().mean()
+    run.optimiser.zero_grad()
+    loss.backward()
+    nn.utils.clip_grad_norm_(run.network.parameters(), CLIP)
+    run.optimiser.step()
+    with torch.no_grad():
+        weights = dict(run.network.named_parameters())
+        torch._foreach_lerp_(list(run.mean.values()), [weights[n] for n in run.mean], 1 - decay)
+    loss = loss.detach()
+    if size > 1:
+        torch.distributed.all_reduce(loss)
+        loss = loss / size
+    return loss.item()
+
+
+def _pair(process, images, t, noise):
+    """(ũ, v) of images at times t."""
+    a, s, _ = reduced(process, t)
+    u, e = modes_of(process.basis, images), modes_of(process.basis, noise)
+    u, e = scale(a, u) + scale(s, e), scale(a, e) - scale(s, u)
+    return image_of(process.basis, u), image_of(process.basis, e)
+
+
+# -- inside
+
+
+def _images(images):
+    """Images as a float32 tensor on the CPU."""
+    images = _arrays.tensor(images, "images")
+    if images.ndim not in (3, 4):
+        needed = "(n, H, W), or (n, C, H, W)"
+        raise ValueError(f"images has shape {tuple(images.shape)}; needed: {needed}")
+    return images.detach().to("cpu", torch.float32).contiguous()
+
+
+def _labels(labels, n):
+    if labels is None:
+        return None
+    labels = _arrays.to_torch(labels, "labels")
+    whole = not (labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool)
+    if not whole or labels.shape != (n,) or labels.min() < 0:
+        found = f"shape {tuple(labels.shape)} and dtype {labels.dtype}"
+        raise ValueError(f"labels has {found}; needed: whole numbers >= 0, shape ({n},)")
+    return labels.cpu().long()
+
+
+def _share(x, name):
+    x = _arrays.number(x, name, least=0)
+    if x > 1:
+        raise ValueError(f"{name} is {x:g}; needed: a number in [0, 1]")
+    return x
+
+
+def _folder(into):
+    try:
+        folder = pathlib.Path(into)
+    except TypeError:
+        raise TypeError(f"into is {into!r}; needed: the name of a folder, or None") from None
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _key(*numbers):
+    low, high = np.random.SeedSequence(numbers).generate_state(2, np.uint32)
+    return int(low) | int(high) << 32
+
+
+def _generator(*numbers):
+    """A generator for one purpose; torch would make the same of seeds that differ in high bits."""
+    return torch.Generator().manual_seed(_key(*numbers))
+
+
+def _numpy(x):
+    return x.detach().cpu().numpy()
+
+
+@contextlib.contextmanager
+def _processes(run):
+    """(network, rank, number of processes): as torchrun started them, else one."""
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    if size == 1:
+        yield run.network, 0, 1
+        return
+    torch.distributed.init_process_group("nccl" if run.device.type == "cuda" else "gloo")
+    try:
+        module = nn.parallel.DistributedDataParallel(run.network)
+        yield module, torch.distributed.get_rank(), size
+    finally:
+        torch.distributed.destroy_process_group()
