@@ -7,13 +7,12 @@ colour comes before: (H, W) or (3, H, W).
 import io
 import os
 import pathlib
-import uuid
 
 import numpy as np
 import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from . import _arrays, _data
+from . import _arrays, _data, _files
 
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601: what red, green and blue add to the brightness
 READ = ("PNG", "JPEG", "MPO")  # Pillow's names; MPO: a JPEG of a camera, with a preview behind it
@@ -127,13 +126,7 @@ def save(path: str | os.PathLike, u: np.ndarray | torch.Tensor) -> None:
     picture = Image.fromarray(levels if u.ndim == 2 else np.moveaxis(levels, 0, -1).copy())
     buffer = io.BytesIO()
     picture.save(buffer, **WRITTEN[target.suffix.lower()])
-    target = target.resolve()  # through a link, not in its place
-    unfinished = target.with_name(f".{uuid.uuid4().hex}.part")
-    try:
-        unfinished.write_bytes(buffer.getvalue())
-        os.replace(unfinished, target)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    _files.write(target, buffer.getvalue())
 
 
 # -- layouts and ranges
