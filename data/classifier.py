@@ -21,6 +21,15 @@ from dpss.features import Classifier
 SEED, EPOCHS, BATCH, RATE = 1, 14, 128, 2e-3
 
 
+def opened(path):
+    """The files of the package, its checksum verified."""
+    package = path.read_bytes()
+    sources = tomllib.loads((HERE / "sources.toml").read_text("utf-8"))["source"]
+    if hashlib.sha256(package).hexdigest() != sources["fashion"]["sha256"]:
+        raise SystemExit(f"{path.name} is not the package of sources.toml")
+    return members_of_deb(package)
+
+
 def load(files, stem):
     """Images in [−1, 1] (n, 1, 28, 28) and labels (n,)."""
     images, labels = (
@@ -63,11 +72,7 @@ def main():
     parser.add_argument("fashion", type=pathlib.Path)
     parser.add_argument("--into", type=pathlib.Path, default=HERE)
     options = parser.parse_args()
-    package = options.fashion.read_bytes()
-    sources = tomllib.loads((HERE / "sources.toml").read_text("utf-8"))["source"]
-    if hashlib.sha256(package).hexdigest() != sources["fashion"]["sha256"]:
-        raise SystemExit(f"{options.fashion.name} is not the package of sources.toml")
-    files = members_of_deb(package)
+    files = opened(options.fashion)
     torch.set_num_threads(1)
     network = train(*load(files, "train"))
     print(f"accuracy on the test images: {accuracy(network, *load(files, 't10k')):.4f}")

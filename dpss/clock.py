@@ -57,9 +57,7 @@ def log_snr(process: Process, shape: tuple[int, int], t: Times) -> torch.Tensor:
     return torch.where(told <= known[0], -torch.inf, ell)
 
 
-def times(
-    process: Process, shape: tuple[int, int], steps: int, start: float = 1.0
-) -> torch.Tensor:
+def times(process: Process, shape: tuple[int, int], steps: int, start: float = 1.0) -> torch.Tensor:
     """Decreasing times `start` = t_0 > t_1 > ... > t_m = 0, m = `steps`, at equal angles θ.
 
     For data of one variance DDIM loses least with such steps (page *sampling*). float64 (m + 1,).

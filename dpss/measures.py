@@ -14,6 +14,7 @@ from . import _arrays
 from ._arrays import Array, numpys_errors
 from .bases import Cosines
 from .features import features as classifier_features
+from .features import reference
 from .priors import GaussianPrior
 from .processes import Process
 
@@ -166,15 +167,16 @@ def spectrum(u: Array) -> tuple[Array, Array]:
 
 
 @numpys_errors
-def frechet_distance(a: Array, b: Array, features=None) -> float:
+def frechet_distance(a: Array, b: Array | None = None, features=None) -> float:
     """Fréchet distance of two sets of images: `gaussian_frechet` of the moments of their features.
 
     `a`, `b`: at least two images each, (n, H, W), or what `features` takes (n, …): a function of
     them -> (n, d). By default 64 features of a small classifier of Fashion-MNIST (28×28, values in
-    [−1, 1], which is not checked). Arrays (n, d) without a function are features already. Biased
-    upwards by about d²/n: compare at equal n only, and with the distance of two sets of real
-    images. Not monotone along VP: half-way it is above that of pure noise. No gradients pass.
-    Raises TypeError, ValueError. Source: Heusel et al. 2017.
+    [−1, 1], which is not checked: say how samples are clipped). Arrays (n, d) without a function
+    are features already. `b` None: all 60,000 training images of Fashion-MNIST, whose moments are
+    shipped. Biased upwards by about d²/n: compare at equal n only, and with the distance of two
+    sets of real images. Not monotone along VP: half-way it is above that of pure noise. No
+    gradients pass. Raises TypeError, ValueError. Source: Heusel et al. 2017.
 
     >>> colour = np.random.default_rng(0).uniform(-1, 1, (50, 3, 8, 8))
     >>> round(frechet_distance(colour, 0.5 * colour, lambda u: u.std((-2, -1))), 2)
@@ -185,11 +187,15 @@ def frechet_distance(a: Array, b: Array, features=None) -> float:
     """
     if features is not None:
         _arrays.function(features, "features", "a function or None")
-    found = [_features(images, name, features) for images, name in ((a, "a"), (b, "b"))]
-    (n, d), (m, e) = (x.shape for x in found)
+    given = ((a, "a"),) if b is None else ((a, "a"), (b, "b"))
+    if b is None and features is not None:
+        raise ValueError("b is None; needed: images, for features of your own")
+    found = [_features(images, name, features) for images, name in given]
+    moments = [(x.mean(0), np.cov(x, rowvar=False).reshape(x.shape[1], -1)) for x in found]
+    moments = [*moments, reference()] if b is None else moments
+    d, e = (len(mean) for mean, _ in moments)
     if d != e:
         raise ValueError(f"b has {e} features; needed: {d}, as many as a")
-    moments = [(x.mean(0), np.cov(x, rowvar=False).reshape(d, d)) for x in found]
     for (_, cov), name in zip(moments, "ab"):
         if not np.isfinite(cov).all():
             raise ValueError(f"{name} has the covariance {cov.max():g}; needed: finite values")

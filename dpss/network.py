@@ -44,9 +44,7 @@ class UNet(nn.Module):
     torch.Size([5, 1, 8, 12])
     """
 
-    def __init__(
-        self, widths: tuple[int, int] = (64, 96), channels: int = 1, labels: int = 0
-    ):
+    def __init__(self, widths: tuple[int, int] = (64, 96), channels: int = 1, labels: int = 0):
         super().__init__()
         self.widths = wide, wider = _arrays.grid(widths, "widths")
         for width in self.widths:
@@ -99,7 +97,7 @@ class UNet(nn.Module):
 
     @staticmethod
     def _frequencies(u):
-        return torch.arange(1, WAVES + 1, device=u.device) * (math.pi / (2 * RANGE))
+        return torch.arange(1, WAVES + 1, device=u.device, dtype=u.dtype) * (math.pi / (2 * RANGE))
 
 
 def _conv(before, after):
@@ -166,7 +164,7 @@ class NetworkDenoiser:
     training. float32 inside; gradients pass. Raises TypeError, ValueError.
     """
 
-    network: UNet
+    network: UNet = dataclasses.field(repr=False)
     process: Process
     label: Any = None
     guidance: float = 1.0
@@ -187,10 +185,10 @@ class NetworkDenoiser:
         state = modes_of(basis, u) / _arrays.spread(size, u.shape).to(u)
         ell = clock.log_snr(self.process, tuple(u.shape[-2:]), t)
         ell = ell.reshape(*t.shape, *[1] * (len(batch) - t.ndim)).expand(batch)
-        v = self._velocity(image_of(basis, state), ell, inner)
+        v = self._velocity(image_of(basis, state), ell)
         return image_of(basis, scale(of_state, state) - scale(of_velocity, modes_of(basis, v)))
 
-    def _velocity(self, state, ell, inner):
+    def _velocity(self, state, ell):
         """v of states (..., [C,] H, W), in chunks, float32 whatever the caller's precision."""
         like = next(self.network.parameters())
         images = state.reshape(-1, self.network.channels, *state.shape[-2:]).to(like)
@@ -213,23 +211,104 @@ class NetworkDenoiser:
 
 # -- weights in files
 
-SHIPPED = {  # name: (the process it was trained for, at t in [0, 1])
-    "vp": families.vp,
-    "heat": lambda: families.heat((28, 28), sigma=0.02),
-    "blurring": lambda: families.blurring((28, 28)),
+TRAINED = {  # name: the process it is trained for, on images of a shape
+    "vp": lambda _: families.vp(),
+    "heat": lambda shape: families.heat(shape, sigma=0.02),
+    "blurring": families.blurring,
 }
-FINGERPRINT = (0.1, 0.3, 0.5, 0.7, 0.9)
+SIDES = 28, 28  # of the images of the shipped weights
+FINGERPRINT = (0.1, 0.3, 0.5, 0.7, 0.9)  # times
+ARCHITECTURE = "widths", "channels", "labels"
 
 
-def fingerprint(process: Process) -> np.ndarray:
-    """log SNR per mode at five times, cut off at ±40: what tells processes apart for a network."""
-    log_snr = process.log_snr(torch.tensor(FINGERPRINT)).clamp(-40, 40)
-    return log_snr.numpy().astype(np.float32)
+def load(name: str | os.PathLike, process: Process | None = None) -> NetworkDenoiser:
+    """The denoiser with the shipped weights `name`, "vp", "heat" or "blurring", or of a file.
+
+    Trained on Fashion-MNIST, images (..., 28, 28) in [−1, 1]: see data/weights/README.md. "vp" can
+    be told one of ten classes. `process`: None for that of the training, `dpss.vp()`,
+    `dpss.heat((28, 28), sigma=0.02)` or `dpss.blurring((28, 28))`; another one is right if it has
+    the same SNR per mode, and so every process that treats all modes alike serves with "vp".
+    `name` may be a path to the weights.npz of `training.train`, which needs its `process`. Reading
+    executes no code. Raises ValueError for an unknown name, a file that is damaged, of another kind
+    or has another checksum than data/sources.toml, and for a process that does not fit;
+    FileNotFoundError, TypeError.
+
+    >>> D = load("vp")
+    >>> D(torch.zeros(3, 28, 28), 0.5).shape, D.told(7)(torch.zeros(3, 28, 28), 0.5).shape
+    (torch.Size([3, 28, 28]), torch.Size([3, 28, 28]))
+    """
+    if isinstance(name, str) and name in TRAINED:
+        where, process = f"data/weights/{name}.npz", process or TRAINED[name](SIDES)
+        content = _data.read(f"weights/{name}.npz")
+    else:
+        try:
+            path = pathlib.Path(name)
+        except TypeError:
+            raise TypeError(f"name is {name!r}; needed: a str or a pathlib.Path") from None
+        if not path.is_file():
+            needed = f"one of {', '.join(TRAINED)}, or a weight file"
+            raise FileNotFoundError(f"name is {str(name)!r}, no file; needed: {needed}")
+        if process is None:
+            raise ValueError("process is None; needed: the process that the weights were made for")
+        where, content = str(path), path.read_bytes()
+    _arrays.instance(process, Process, "process")
+    return _unpack(content, where, process)
 
 
 def pack(denoiser: NetworkDenoiser) -> bytes:
-    """A weight file: float16 weights, `about`, `log` and what tells its process apart."""
-    arrays = {f"weights/{k}": w.half().cpu().numpy() for k, w in denoiser.network.state_dict().items()}
+    """A weight file of `denoiser`: float16 weights, what is known of them, and its log."""
+    weights = denoiser.network.state_dict().items()
+    arrays = {f"weights/{name}": w.half().cpu().numpy() for name, w in weights}
     arrays |= {f"log/{name}": np.asarray(values) for name, values in denoiser.log.items()}
     arrays["log_snr"] = fingerprint(denoiser.process)
     return _files.packed(arrays, denoiser.about)
+
+
+def fingerprint(process: Process) -> np.ndarray:
+    """log SNR per mode at five times, cut off at ±40: by this a network tells processes apart."""
+    log_snr = process.log_snr(torch.tensor(FINGERPRINT)).clamp(-2 * RANGE, 2 * RANGE)
+    return log_snr.numpy().astype(np.float32)
+
+
+def frozen(about: dict, weights: dict[str, torch.Tensor]) -> UNet:
+    """The network that `about` describes, with these `weights`, which no longer change."""
+    network = _hollow(about)
+    with torch.inference_mode(False):
+        network.load_state_dict(weights, assign=True)
+    return network.requires_grad_(False).eval()
+
+
+def _hollow(about):
+    with torch.device("meta"):  # no weights are drawn, and torch's generator stays where it is
+        return UNet(*(about[key] for key in ARCHITECTURE))
+
+
+def _unpack(content, where, process):
+    """The denoiser of a weight file, for `process`."""
+    arrays, about = _files.unpacked(content, where)
+    needed = "needed: a weight file of dpss.training"
+    if not {*ARCHITECTURE} <= {*about} or "log_snr" not in arrays:
+        raise ValueError(f"{where} does not say of which network it is; {needed}")
+    try:
+        network = _hollow(about)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{where} names a network that cannot be ({error}); {needed}") from None
+    weights = {}
+    for name, like in network.state_dict().items():
+        found = arrays.get(f"weights/{name}", np.empty(0))
+        if found.shape != like.shape or found.dtype.kind != "f" or not np.isfinite(found).all():
+            what = f"{name} with shape {found.shape} and dtype {found.dtype}, or not finite"
+            raise ValueError(f"{where} has {what}; needed: finite numbers {tuple(like.shape)}")
+        weights[name] = torch.from_numpy(found.astype(np.float32))
+    trained, mine = arrays["log_snr"], fingerprint(process)
+    alike = trained.shape == mine.shape and np.allclose(trained, mine, rtol=1e-3, atol=1e-3)
+    flat = trained.shape[-2:] == mine.shape[-2:] == (1, 1)
+    if not (alike or flat):
+        needed = "one with the SNR per mode of the training"
+        was = about.get("process", "another process")
+        raise ValueError(
+            f"process is {process.name}, the weights of {where} are for {was}; needed: {needed}"
+        )
+    network = frozen(about, weights)
+    log = {k.removeprefix("log/"): x for k, x in arrays.items() if k.startswith("log/")}
+    return NetworkDenoiser(network, process, about=about, log=log)

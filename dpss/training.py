@@ -11,6 +11,7 @@ rounding. A checkpoint holds all that is needed; it is written whole, every `eve
 
 import argparse
 import contextlib
+import functools
 import hashlib
 import math
 import os
@@ -22,17 +23,18 @@ import numpy as np
 import torch
 from torch import nn
 
-from . import _arrays, _files, clock
+from . import _arrays, _files, clock, images, reverse
 from ._arrays import Array
 from .laws import image_of, modes_of, scale
-from .network import NetworkDenoiser, UNet, fingerprint, pack, reduced
+from .measures import frechet_distance
+from .network import TRAINED, NetworkDenoiser, UNet, fingerprint, frozen, pack, reduced
 from .processes import Process
 
 WARM_UP = 200  # iterations over which the rate rises
-SHORTEST = 1e-9  # stands for 0⁺, where a process has noise
 CLIP = 1.0  # largest norm of a gradient
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16}
 CHECKPOINT, WEIGHTS = "checkpoint.npz", "weights.npz"
+PARTS = "network", "mean", "first", "second"  # of a checkpoint: AdamW has two moments
 
 
 def train(
@@ -41,6 +43,7 @@ def train(
     labels: Array | None = None,
     *,
     network: UNet | None = None,
+    widths: tuple[int, int] = (64, 96),
     iterations: int = 1000,
     batch: int = 64,
     rate: float = 2e-3,
@@ -78,27 +81,51 @@ def train(
     >>> D(torch.zeros(3, 8, 8), 0.5).shape
     torch.Size([3, 8, 8])
     """
-    run = _Run(process, images, labels, network, iterations, batch, rate, averaging, untold, seed)
     every = _arrays.count(every, "every")
     if precision not in PRECISIONS:
         needed = ", ".join(map(repr, PRECISIONS))
         raise ValueError(f"precision is {precision!r}; needed: one of {needed}")
     if measure is not None:
         _arrays.function(measure, "measure")
-    run.about["precision"] = precision
-    folder = None if into is None else _folder(into)
-    if folder and (folder / CHECKPOINT).exists():
-        run.restore(folder / CHECKPOINT)
-    with _processes(run) as world:
-        _loop(run, world, folder, every, PRECISIONS[precision], measure, progress)
-    return run.denoiser()
+    with _own_state():
+        run = _Run(
+            process,
+            images,
+            labels,
+            network,
+            widths,
+            iterations,
+            batch,
+            rate,
+            averaging,
+            untold,
+            seed,
+        )
+        run.about["precision"] = precision
+        folder = None if into is None else _folder(into)
+        if folder and (folder / CHECKPOINT).exists():
+            run.restore(folder / CHECKPOINT)
+        with _processes(run) as world:
+            _loop(run, world, folder, every, PRECISIONS[precision], measure, progress)
+        return run.denoiser()
 
 
 class _Run:
     """The state of a run, and what it was made of."""
 
     def __init__(
-        self, process, images, labels, network, iterations, batch, rate, averaging, untold, seed
+        self,
+        process,
+        images,
+        labels,
+        network,
+        widths,
+        iterations,
+        batch,
+        rate,
+        averaging,
+        untold,
+        seed,
     ):
         self.process = _arrays.instance(process, Process, "process")
         self.images, self.labels = _images(images), _labels(labels, len(images))
@@ -109,15 +136,15 @@ class _Run:
         self.ends = clock.angle(ends).tolist()
         self.iterations = _arrays.count(iterations, "iterations")
         self.batch = _arrays.count(batch, "batch")
+        if self.batch < (size := int(os.environ.get("WORLD_SIZE", "1"))):
+            needed = f"at least one image for each of {size} processes"
+            raise ValueError(f"batch is {self.batch}; needed: {needed}")
         self.rate = _arrays.number(rate, "rate", above=0)
         self.averaging = _share(averaging, "averaging")
         self.untold = _share(untold, "untold")
         self.seed = seed = _arrays.count(seed + 1, "seed") - 1
         classes = 0 if self.labels is None else int(self.labels.max()) + 1
-        if network is None:
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(_key(seed, 0))
-                network = UNet(channels=channels, labels=classes)
+        network = _fresh(seed, widths, channels, classes) if network is None else network
         self.network = _arrays.instance(network, UNet, "network")
         if network.channels != channels or network.labels < classes:
             found = f"{network.channels} channels and {network.labels} labels"
@@ -133,8 +160,9 @@ class _Run:
         self.log = {"iteration": [], "loss": [], "measure": []}
         self.about = {
             "process": process.name,
-            "log_snr": hashlib.sha256(fingerprint(process).tobytes()).hexdigest(),
-            "images": hashlib.sha256(self.images.numpy().tobytes()).hexdigest(),
+            "log_snr": _digest(fingerprint(process)),
+            "images": _digest(self.images),
+            "classes": None if self.labels is None else _digest(self.labels),
             "count": len(self.images),
             "shape": list(self.shape),
             "widths": list(network.widths),
@@ -161,7 +189,7 @@ class _Run:
         )
         generator = _generator(self.seed, 2, i)
         # one time in each of as many equal parts: less noise than times drawn one by one
-        share = (torch.arange(self.batch) + torch.rand(self.batch, generator=generator).double())
+        share = torch.arange(self.batch) + torch.rand(self.batch, generator=generator).double()
         first, last = self.ends
         t = clock.at(self.process, self.shape, first + (last - first) * share / self.batch)
         noise = torch.randn(self.images[chosen].shape, generator=generator)
@@ -173,23 +201,19 @@ class _Run:
 
     def denoiser(self):
         """The denoiser with the mean weights, which changes no more."""
-        network = UNet(self.network.widths, self.network.channels, self.network.labels)
-        network.load_state_dict(self.mean)
-        network.to(self.device).requires_grad_(False).eval()
+        weights = {name: mean.clone() for name, mean in self.mean.items()}
         about = {**self.about, "done": self.done, "seconds": round(self.seconds)}
-        return NetworkDenoiser(network, self.process, about=about, log=self.logged())
+        return NetworkDenoiser(frozen(about, weights), self.process, about=about, log=self.logged())
 
     def logged(self):
         return {name: np.array(values) for name, values in self.log.items()}
 
     def save(self, folder):
         state = self.optimiser.state_dict()["state"]
-        names = [name for name, _ in self.network.named_parameters()]
         arrays = {f"log/{name}": values for name, values in self.logged().items()}
         for k, (name, p) in enumerate(self.network.named_parameters()):
-            arrays[f"network/{name}"], arrays[f"mean/{name}"] = _numpy(p), _numpy(self.mean[name])
-            arrays[f"first/{name}"] = _numpy(state[k]["exp_avg"])
-            arrays[f"second/{name}"] = _numpy(state[k]["exp_avg_sq"])
+            parts = p, self.mean[name], state[k]["exp_avg"], state[k]["exp_avg_sq"]
+            arrays |= {f"{part}/{name}": x.detach().cpu().numpy() for part, x in zip(PARTS, parts)}
         about = {"settings": self.about, "done": self.done, "seconds": self.seconds}
         _files.write(folder / CHECKPOINT, _files.packed(arrays, about))
 
@@ -218,9 +242,6 @@ class _Run:
         self.done, self.seconds = about["done"], about["seconds"]
 
 
-PARTS = "network", "mean", "first", "second"
-
-
 def _loop(run, world, folder, every, precision, measure, progress):
     """All iterations that are left."""
     from tqdm.auto import tqdm
@@ -228,15 +249,15 @@ def _loop(run, world, folder, every, precision, measure, progress):
     module, rank, size = world
     mine = slice(rank * run.batch // size, (rank + 1) * run.batch // size)
     started, losses = time.monotonic() - run.seconds, []
-    bar = tqdm(
-        total=run.iterations, initial=run.done, disable=not progress or rank > 0, unit="it"
-    )
+    bar = tqdm(total=run.iterations, initial=run.done, disable=not progress or rank > 0, unit="it")
     for i in range(run.done, run.iterations):
         loss = _iteration(run, module, i, mine, size, precision)
         if not math.isfinite(loss):
             where = f"; the last checkpoint is in {folder}" if folder else ""
             needed = "a smaller rate, or float32"
-            raise FloatingPointError(f"the loss is {loss} at iteration {i}; needed: {needed}{where}")
+            raise FloatingPointError(
+                f"the loss is {loss} at iteration {i}; needed: {needed}{where}"
+            )
         losses.append(loss)
         bar.set_postfix(loss=f"{loss:.4f}", refresh=False)
         bar.update()
@@ -345,8 +366,27 @@ def _generator(*numbers):
     return torch.Generator().manual_seed(_key(*numbers))
 
 
-def _numpy(x):
-    return x.detach().cpu().numpy()
+def _fresh(seed, widths, channels, labels):
+    """A network whose weights come from the seed alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(_key(seed, 0))
+        return UNet(widths, channels, labels)
+
+
+def _digest(values):
+    return hashlib.sha256(np.asarray(values).tobytes()).hexdigest()
+
+
+@contextlib.contextmanager
+def _own_state():
+    """What the caller has set does not change a run, nor does a run change it."""
+    dtype = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    try:
+        with torch.random.fork_rng(devices=[]), torch.inference_mode(False), torch.enable_grad():
+            yield
+    finally:
+        torch.set_default_dtype(dtype)
 
 
 @contextlib.contextmanager
@@ -362,3 +402,90 @@ def _processes(run):
         yield module, torch.distributed.get_rank(), size
     finally:
         torch.distributed.destroy_process_group()
+
+
+# -- the command
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """`python -m dpss.training`: see --help."""
+    parser = argparse.ArgumentParser(
+        prog="python -m dpss.training",
+        description="Train a denoiser, or go on with it where FOLDER holds a checkpoint. Under "
+        "torchrun on several processes: the same run, faster.",
+    )
+    parser.add_argument("process", choices=TRAINED)
+    parser.add_argument("--into", required=True, metavar="FOLDER")
+    parser.add_argument(
+        "--images",
+        metavar="NPZ",
+        help="images (n, H, W) in [-1, 1] or of type "
+        "uint8, and, if there are any, labels (n,); without: the 4,000 of data/",
+    )
+    parser.add_argument("--untold", type=float, default=0.5, help="share of labels not told")
+    parser.add_argument("--unlabelled", action="store_true", help="do not use the labels")
+    parser.add_argument("--widths", type=int, nargs=2, default=(64, 96))
+    parser.add_argument("--iterations", type=int, default=20_000)
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--every", type=int, default=1000)
+    parser.add_argument("--precision", choices=PRECISIONS, default="float32")
+    parser.add_argument("--threads", type=int, help="of each process")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument(
+        "--distance",
+        action="store_true",
+        help="keep the Fréchet distance of 500 samples in the log (28×28 only)",
+    )
+    options = parser.parse_args(arguments)
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    u, labels = _stored(options.images)
+    labels = None if options.unlabelled else labels
+    process = TRAINED[options.process](u.shape[-2:])
+    classes = 0 if labels is None else int(labels.max()) + 1
+    channels = 1 if u.ndim == 3 else u.shape[1]
+    network = _fresh(options.seed, options.widths, channels, classes).to(options.device)
+    measure = functools.partial(_distance, process, u[:500]) if options.distance else None
+    train(
+        process,
+        u,
+        labels,
+        network=network,
+        iterations=options.iterations,
+        batch=options.batch,
+        rate=options.rate,
+        untold=options.untold,
+        seed=options.seed,
+        into=options.into,
+        every=options.every,
+        precision=options.precision,
+        measure=measure,
+    )
+
+
+def _stored(path):
+    """Images and labels, or None, of an .npz file."""
+    if path is None:
+        return images.fashion("train")
+    with np.load(path, allow_pickle=False) as stored:
+        if "images" not in stored:
+            raise SystemExit(f"{path} holds {', '.join(stored)}; needed: images, perhaps labels")
+        return images.as_float(stored["images"]).astype(np.float32), stored.get("labels")
+
+
+def _distance(process, u, denoiser):
+    """Fréchet distance of samples, 20 deterministic steps each, to the training images.
+
+    Where the process does not forget the image, it starts from the images u at t = 1."""
+    generator, u = torch.Generator().manual_seed(0), torch.as_tensor(u)
+    forgets = bool((process.snr(1.0) < 1e-3).all())
+    start = process.sample(0 * u if forgets else u, 1.0, generator)
+    times = clock.times(process, u.shape[-2:], 20)
+    found = reverse.sample(process, denoiser, start, times, eta=0.0, generator=generator)
+    return frechet_distance(found.clamp(-1, 1))
+
+
+if __name__ == "__main__":
+    main()
