@@ -16,6 +16,7 @@ import time
 
 import blur
 import growth
+import learning
 import nonlinear
 import numpy as np
 import osmosis
@@ -67,7 +68,7 @@ def main():
     only, wrong = sys.argv[1:], []
     print(machine())
     print(f"\n{'operation':48} {'ms':>9}  {'peer':34} {'ratio':>7} {'aim':>6}       {'gap':>8}")
-    for module in (blur, nonlinear, osmosis, processes):
+    for module in (blur, nonlinear, osmosis, processes, learning):
         if only and module.__name__ not in only:
             continue
         for row in module.rows():

@@ -5,13 +5,18 @@ arrays, checksum verified) and made by `data/classifier.py`. Whatever the caller
 gradients or threads, the network works in float32 on the CPU and records no gradient.
 """
 
+import os
+import pathlib
+from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
 import torch
 from torch import nn
+from torch.nn import functional
 
 from . import _arrays, _data
+from ._arrays import Array
 
 SIDE, CHUNK = 28, 500
 
@@ -51,6 +56,46 @@ def classify(u: np.ndarray | torch.Tensor) -> np.ndarray | torch.Tensor:
     """The class 0, ..., 9 of each image `u` (n, 28, 28), as of Fashion-MNIST: integers `(n,)`, of
     the kind of `u`."""
     return _apply(u, lambda network: network).argmax(1)
+
+
+def inception(weights: str | os.PathLike) -> Callable[[Array], Array]:
+    """A function for `measures.frechet_distance`: the 2,048 features of Inception-v3.
+
+    For pictures of any kind and size, (n, H, W) or (n, 3, H, W) in [−1, 1], which it scales to
+    299×299. `weights`: the file of torchvision's inception_v3, which neither this book nor its
+    packages have: ImportError and FileNotFoundError say how to get them. The file is read without
+    running code; ValueError for another one. Published distances use other weights and another way
+    to scale, so they do not compare. Source: Szegedy et al. 2016; Heusel et al. 2017.
+    """
+    needed = "needed: the file of torchvision.models.Inception_V3_Weights.IMAGENET1K_V1"
+    try:
+        from torchvision.models import inception_v3
+    except ImportError:
+        raise ImportError(
+            "torchvision is missing; needed for Inception features: pip install 'dpss[inception]'"
+        ) from None
+    path = pathlib.Path(weights)
+    if not path.is_file():
+        raise FileNotFoundError(f"weights is {str(weights)!r}, no file; {needed}")
+    network = inception_v3(weights=None, init_weights=False)
+    try:
+        network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    except Exception as error:  # torch raises what it likes at other files
+        raise ValueError(f"weights is {str(weights)!r}, not of this network; {needed}") from error
+    network.fc = nn.Identity()
+    network.eval()
+
+    def seen(u):
+        u = _arrays.tensor(u).to("cpu", torch.float32)
+        u = u[:, None] if u.ndim == 3 else u
+        with torch.no_grad(), torch.autocast("cpu", enabled=False):
+            large = [
+                functional.interpolate(x, (299, 299), mode="bilinear", antialias=True)
+                for x in u.expand(-1, 3, -1, -1).split(CHUNK // 10)
+            ]
+            return torch.cat([network(x) for x in large]).double()
+
+    return seen
 
 
 def reference() -> tuple[np.ndarray, np.ndarray]:
