@@ -72,8 +72,9 @@ page *learning*), {parameters:,} weights as float16. `dpss.network.load("{name}"
 
 | | |
 |---|---|
-| data | the 60,000 training images of Fashion-MNIST (MIT licence, Zalando SE), in [−1, 1], {labels} |
-| training | {iterations:,} iterations of {batch} images, {images:.2f} million in all, {precision}, seed {seed} |
+| data | Fashion-MNIST (MIT licence, Zalando SE), all 60,000 training images, {labels} |
+| training | {iterations:,} iterations of {batch} images, {images:.2f} million in all |
+| arithmetic, seed | {precision}, {seed} |
 | time | {minutes:.0f} minutes on two cores of a shared machine |
 | last loss | {loss:.4f} |
 
@@ -81,15 +82,15 @@ page *learning*), {parameters:,} weights as float16. `dpss.network.load("{name}"
 `sources.toml`), then
 
     python -m dpss.training {process} --images FOLDER/fashion-all.npz --into runs/{name} {flags} \\
-        --iterations {iterations} --batch {batch} --rate {rate:g} --seed {seed} --precision {precision} \\
-        --distance --every {every}
+        --iterations {iterations} --batch {batch} --rate {rate:g} --seed {seed} \\
+        --precision {precision} --distance --every {every}
     python data/distances.py runs
 
 Another machine or number of threads rounds differently and makes other weights, about as good.
 
 **Fréchet distances** of 1,000 samples to all 60,000 training images in the 64 features of
-`dpss.features`, samples clipped to [−1, 1], mean and range over the seeds {seeds}. A Gaussian fit to
-the data has 273, noise 419, 1,000 test images 1.1 to 2.4.
+`dpss.features`, samples clipped to [−1, 1], mean and range over the seeds {seeds}. A Gaussian
+fit to the data has 273, noise 419, 1,000 test images 1.1 to 2.4.
 
 | sampler | evaluations | distance | share of the Gaussian fit |
 |---|---|---|---|
