@@ -2,6 +2,8 @@
 
 import concurrent.futures
 import hashlib
+import sys
+import types
 
 import numpy as np
 import pytest
@@ -180,3 +182,71 @@ def test_features_of_ones_own():
     assert found == pytest.approx(
         (x.mean() - y.mean()) ** 2 + (x.std(ddof=1) - y.std(ddof=1)) ** 2, rel=1e-8
     )
+
+
+# -- Inception: torchvision is not among the packages, so a stand-in takes its place
+
+
+class Tiny(torch.nn.Module):
+    """Three means as 2,048 features, like inception_v3 in what `features.inception` needs."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = torch.nn.Parameter(torch.ones(3))
+        self.fc = torch.nn.Linear(3, 5)
+
+    def forward(self, u):
+        assert u.shape[1:] == (3, 299, 299) and not self.training
+        return self.fc(self.scale * u.mean((2, 3)))
+
+
+@pytest.fixture
+def torchvision(monkeypatch):
+    """A package torchvision whose inception_v3 is `Tiny`."""
+    models = types.ModuleType("torchvision.models")
+    models.inception_v3 = lambda weights, init_weights: Tiny()
+    monkeypatch.setitem(sys.modules, "torchvision", types.ModuleType("torchvision"))
+    monkeypatch.setitem(sys.modules, "torchvision.models", models)
+
+
+@pytest.mark.usefixtures("torchvision")
+def test_inception_sees_grey_and_colour_of_any_size(tmp_path):
+    weights = tmp_path / "inception.pth"
+    torch.save({**Tiny().state_dict(), "scale": torch.tensor([1.0, 2.0, 3.0])}, weights)
+    seen = features.inception(weights)
+    grey = torch.rand(60, 20, 30, generator=torch.Generator().manual_seed(0))
+    found = seen(grey)
+    assert found.shape == (60, 3) and found.dtype == torch.float64
+    np.testing.assert_allclose(found, grey.mean((1, 2))[:, None] * torch.arange(1, 4), atol=0.02)
+    assert torch.equal(found, seen(grey[:, None].expand(-1, 3, -1, -1).numpy()))
+    assert measures.frechet_distance(grey, grey, seen) < 1e-9
+    assert measures.frechet_distance(grey, grey + 1, seen) > 10
+
+
+@pytest.mark.usefixtures("torchvision")
+def test_inception_refuses_other_files(tmp_path):
+    with pytest.raises(FileNotFoundError, match="weights is .*no file.*Inception_V3_Weights"):
+        features.inception(tmp_path / "none.pth")
+    torch.save({"scale": torch.ones(3)}, tmp_path / "other.pth")
+    (tmp_path / "text.pth").write_text("no weights")
+    for name in ("other.pth", "text.pth"):
+        with pytest.raises(ValueError, match=f"{name}.*not of this network.*needed"):
+            features.inception(tmp_path / name)
+
+
+@pytest.mark.usefixtures("torchvision")
+def test_inception_runs_no_code_of_the_file(tmp_path):
+    class Code:
+        def __reduce__(self):
+            return (tmp_path / "ran").write_text, ("yes",)
+
+    torch.save(Code(), tmp_path / "evil.pth")
+    with pytest.raises(ValueError, match="not of this network"):
+        features.inception(tmp_path / "evil.pth")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_inception_without_torchvision_says_how_to_get_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torchvision", None)
+    with pytest.raises(ImportError, match=r"pip install 'dpss\[inception\]'"):
+        features.inception("weights.pth")

@@ -1,5 +1,6 @@
 """Real pictures: values, checksums, and that nothing in data/ lacks a source."""
 
+import gzip
 import hashlib
 import importlib.util
 import io
@@ -542,6 +543,16 @@ def test_bad_arguments_are_refused_by_name(error, name, call):
         call()
 
 
+def test_digits_are_handwritten_and_in_range():
+    u, labels = images.digits()
+    assert u.shape == (1797, 8, 8) and u.dtype == np.float32 and labels.dtype == np.int64
+    assert u.min() == -1 and u.max() == 1 and len(np.unique(u)) == 17
+    assert np.bincount(labels).tolist() == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
+    centres = np.stack([u[labels == k].mean(0) for k in range(10)])
+    distances = ((u[:, None] - centres) ** 2).sum((2, 3))
+    assert (distances.argmin(1) == labels).mean() > 0.85  # upright, each with its label
+
+
 def test_the_rebuild_script_reads_packages_and_shrinks_by_averaging():
     spec = importlib.util.spec_from_file_location("rebuild", _data.DATA / "rebuild.py")
     rebuild = importlib.util.module_from_spec(spec)
@@ -561,6 +572,11 @@ def test_the_rebuild_script_reads_packages_and_shrinks_by_averaging():
         for n, c in parts
     )
     assert rebuild.members_of_deb(deb) == {"a/b": b"xyz"}
+    rows = np.arange(130).reshape(2, 65) % 17
+    text = "\n".join(",".join(f"{x:.1f}" for x in row) for row in rows)
+    with np.load(io.BytesIO(rebuild.digits(gzip.compress(text.encode())))) as stored:
+        assert (stored["images"] == rows[:, :64].reshape(2, 8, 8)).all()
+        assert (stored["labels"] == rows[:, 64]).all()
     big = np.arange(512 * 512, dtype=np.uint32).reshape(512, 512) % 251
     buffer = io.BytesIO()
     Image.fromarray(big.astype(np.uint8)).save(buffer, "PNG")
