@@ -230,7 +230,7 @@ class NetworkDenoiser:
         found = [ell] if label is None else [ell, _arrays.to_torch(label, "label").long()]
         for i, x in enumerate(found):
             try:
-                x = x.reshape(*x.shape, *[1] * (len(batch) - x.ndim)).expand(batch)
+                x = x.reshape((*x.shape, *[1] * (len(batch) - x.ndim))).expand(batch)
             except RuntimeError:
                 needed = f"the leading axes of the batch {tuple(batch)}, or one label"
                 raise ValueError(f"label has shape {tuple(x.shape)}; needed: {needed}") from None
@@ -319,8 +319,7 @@ def fingerprint(process: Process) -> np.ndarray:
 def frozen(about: dict, weights: dict[str, torch.Tensor]) -> UNet:
     """The network that `about` describes, with these `weights`, which no longer change."""
     network = _hollow(about)
-    with torch.inference_mode(False):
-        network.load_state_dict(weights, assign=True)
+    network.load_state_dict(weights, assign=True)
     return network.requires_grad_(False).eval()
 
 
@@ -329,6 +328,7 @@ def _hollow(about):
         return UNet(*(about[key] for key in ARCHITECTURE))
 
 
+@torch.inference_mode(False)  # gradients may pass through the network later
 def _unpack(content, where, process):
     """The denoiser of a weight file, for `process`."""
     arrays, about = _files.unpacked(content, where)
