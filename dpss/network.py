@@ -178,9 +178,9 @@ def reduced(process: Process, t: Times) -> tuple[torch.Tensor, torch.Tensor, tor
 class NetworkDenoiser:
     """D(u, t) ≈ E[U_0 | U_t = u] of a `network` for a `process`: in modes D = a ũ − s v.
 
-    `network`: a `UNet`, `process`: a `Process`. `u`: image (..., H, W), with C > 1 channels (..., C,
-    H, W); t as everywhere. `label`: one class, or as many as the batch has images, along its
-    leading axes as t; None: not told. `guidance` w: D + w (D of the label − D), at w = 1 that of
+    `network`: a `UNet`, `process`: a `Process`. `u`: image (..., H, W), with C > 1 channels
+    (..., C, H, W); t as everywhere. `label`: one class, or one for each image, along the leading
+    axes of the batch; None: not told. `guidance` w: D + w (D of the label − D), at w = 1 that of
     the label (Ho and Salimans 2022). `about` and `log`: what is known of the training. In the
     network's precision inside, float32 as a rule; gradients pass. Raises TypeError, ValueError.
     """

@@ -203,17 +203,20 @@ class _Run:
     def restore(self, path):
         """Go on from a checkpoint."""
         arrays, about = _files.unpacked(path.read_bytes(), str(path))
-        settings = about.get("settings")
-        for name, value in self.about.items() if isinstance(settings, dict) else ():
+        settings, needed = about.get("settings"), "needed: a whole checkpoint"
+        if not isinstance(settings, dict):
+            raise ValueError(f"{path} lacks settings; {needed}")
+        for name, value in self.about.items():
             if settings.get(name) != value:
                 found = f"{name} {settings.get(name)!r}, here it is {value!r}"
-                needed = "the same settings, or another folder"
-                raise ValueError(f"into holds {path.name} of a run with {found}; needed: {needed}")
-        known = {*about, *(name for name, x in arrays.items() if x.dtype.kind in "fiu")}
-        parts = [f"{part}/{name}" for part in PARTS for name in self.mean]
-        for name in ("settings", "done", "seconds", *(f"log/{x}" for x in self.log), *parts):
-            if name not in known:
-                raise ValueError(f"{path} lacks {name}; needed: a whole checkpoint")
+                needed = "needed: the same settings, or another folder"
+                raise ValueError(f"into holds {path.name} of a run with {found}; {needed}")
+        parts = {f"{part}/{name}": mean.shape for part in PARTS for name, mean in self.mean.items()}
+        shapes = {name: x.shape for name, x in arrays.items() if x.dtype.kind in "fiu"}
+        logged = {f"log/{name}": shapes.get("log/iteration") for name in self.log}
+        for name, shape in {"done": (), "seconds": (), **logged, **parts}.items():
+            if name not in about and (name not in shapes or shapes[name] != shape):
+                raise ValueError(f"{path} lacks {name}; {needed}")
         state = {}
         with torch.no_grad():
             for k, (name, p) in enumerate(self.network.named_parameters()):
@@ -279,7 +282,7 @@ def _iteration(run, module, i, mine, size, precision):
     grey = state.ndim == 3
     state, velocity = (x[:, None] if grey else x for x in (state, velocity))
     kind = run.device.type
-    # without a cache: inside an autocast of the caller it would keep the weights of iteration 0
+    # without a cache: inside that of `_own_state` it would keep the weights of iteration 0
     with torch.autocast(kind, precision, enabled=precision is not None, cache_enabled=False):
         found = module(state, ell, label)
     # the mean over the whole batch is the mean of the processes' parts, if each is weighted
@@ -378,6 +381,8 @@ def _own_state():
             own.enter_context(torch.random.fork_rng(devices=[]))
             own.enter_context(torch.inference_mode(False))
             own.enter_context(torch.enable_grad())
+            for kind in ("cpu", "cuda")[: 1 + torch.cuda.is_available()]:
+                own.enter_context(torch.autocast(kind, enabled=False))  # backward would follow it
             yield
     finally:
         torch.set_default_dtype(dtype)

@@ -97,9 +97,7 @@ def test_far_ends_keep_their_digits(ell):
     gap = torch.tensor([[1.0, -1.0]], dtype=torch.float64)
     process = Process(Pixels(), lambda t: 0.5 * (ell + gap), lambda t: torch.ones_like(t))
     found = clock.log_snr(process, (1, 2), 0.5).item()
-    expected = math.expm1(
-        0.5 * (math.log1p(math.exp(ell + 1)) + math.log1p(math.exp(ell - 1)))
-    )
+    expected = math.expm1(0.5 * (math.log1p(math.exp(ell + 1)) + math.log1p(math.exp(ell - 1))))
     assert math.isclose(found, math.log(expected), rel_tol=1e-9, abs_tol=1e-9)
 
 

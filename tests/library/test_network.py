@@ -75,10 +75,11 @@ def test_with_the_true_v_every_denoiser_is_exact(family):
         fake = Fake(v).double()
         found = NetworkDenoiser(fake, process)(state, t)
         # without noise the rounding of the state is divided by gains of 1e-7
-        torch.testing.assert_close(found, u0, rtol=0, atol=1e-9 if sigma.any() else 1e-8)
+        close = dict(rtol=0, atol=1e-9 if sigma.any() else 1e-8)
+        torch.testing.assert_close(found, u0, **close)
         ((seen, ell),) = fake.seen
         expected = basis.synthesise(a * basis.analyse(u0) + s * basis.analyse(eps))
-        torch.testing.assert_close(seen[0, 0], expected, rtol=1e-9, atol=1e-9)
+        torch.testing.assert_close(seen[0, 0], expected, **close)
         assert ell == clock.log_snr(process, SHAPE, t)
 
 
@@ -623,7 +624,9 @@ def test_shipped_names_are_read_from_data(monkeypatch):
 
 
 def test_archives_do_not_depend_on_the_order_of_what_is_known():
-    one, two = (_files.packed({"a": np.ones(2)}, about) for about in ({"x": 1, "y": 2}, {"y": 2, "x": 1}))
+    one, two = (
+        _files.packed({"a": np.ones(2)}, about) for about in ({"x": 1, "y": 2}, {"y": 2, "x": 1})
+    )
     assert one == two and _files.unpacked(one, "it")[1] == {"x": 1, "y": 2}
 
 
