@@ -238,7 +238,8 @@ def _loop(run, world, folder, every, precision, measure, progress):
     module, rank, size = world
     mine = slice(rank * run.batch // size, (rank + 1) * run.batch // size)
     started, losses = time.monotonic() - run.seconds, []
-    bar = tqdm(total=run.iterations, initial=run.done, disable=not progress or rank > 0, unit="it")
+    shown = progress and rank == 0
+    bar = tqdm(total=run.iterations, initial=run.done, disable=not shown, unit="it")
     for i in range(run.done, run.iterations):
         loss = _iteration(run, module, i, mine, size, precision)
         if not math.isfinite(loss):
