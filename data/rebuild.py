@@ -1,6 +1,6 @@
-"""Rebuild the pictures of data/ from their two sources, whose checksums are in sources.toml:
+"""Rebuild the pictures of data/ from their three sources, whose checksums are in sources.toml:
 
-    python data/rebuild.py FASHION_PACKAGE.deb SCIKIT_IMAGE.whl [--into FOLDER]
+    python data/rebuild.py FASHION_PACKAGE.deb SCIKIT_IMAGE.whl SCIKIT_LEARN.whl [--into FOLDER]
 
 Needs NumPy and Pillow, no network and no dpkg. Files are written whole, after all were made.
 """
@@ -68,6 +68,12 @@ def fashion(files):
     return archive(arrays)
 
 
+def digits(data):
+    """The 8×8 digits: grey values 0, ..., 16 and labels, in the order of the file."""
+    rows = np.loadtxt(io.BytesIO(gzip.decompress(data)), delimiter=",").astype(np.uint8)
+    return archive({"images": rows[:, :-1].reshape(-1, 8, 8), "labels": rows[:, -1]})
+
+
 def archive(arrays):
     """The bytes of an .npz with a fixed date."""
     buffer = io.BytesIO()
@@ -97,11 +103,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("fashion", type=pathlib.Path)
     parser.add_argument("photographs", type=pathlib.Path)
+    parser.add_argument("digits", type=pathlib.Path)
     parser.add_argument("--into", type=pathlib.Path, default=HERE)
     options = parser.parse_args()
     known = tomllib.loads((HERE / "sources.toml").read_text("utf-8"))["source"]
     inputs = {}
-    for key in ("fashion", "photographs"):
+    for key in ("fashion", "photographs", "digits"):
         inputs[key] = getattr(options, key).read_bytes()
         found = hashlib.sha256(inputs[key]).hexdigest()
         if found != known[key]["sha256"]:
@@ -112,6 +119,8 @@ def main():
     with zipfile.ZipFile(io.BytesIO(inputs["photographs"])) as wheel:
         for name, (file, box) in PHOTOGRAPHS.items():
             made[f"photographs/{name}.png"] = photograph(wheel.read(f"skimage/data/{file}"), box)
+    with zipfile.ZipFile(io.BytesIO(inputs["digits"])) as wheel:
+        made["digits.npz"] = digits(wheel.read("sklearn/datasets/data/digits.csv.gz"))
     for name, content in made.items():
         path = options.into / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Real pictures: Fashion-MNIST and photographs from `data/`, checked; and files of your own.
+"""Real pictures: clothes, digits, photographs from `data/`, checked; and files of your own.
 
 8-bit values 0, ..., 255 become grey values 2 v/255 − 1 in [−1, 1]. The last two axes are space,
 colour comes before: (H, W) or (3, H, W).
@@ -38,6 +38,16 @@ def fashion(split: str) -> tuple[np.ndarray, np.ndarray]:
     stored = _data.arrays("fashion.npz")
     images, labels = stored[f"{split}_images"], stored[f"{split}_labels"]
     return as_float(images).astype(np.float32), labels.astype(np.int64)
+
+
+def digits() -> tuple[np.ndarray, np.ndarray]:
+    """Handwritten digits: `(images, labels)`, float32 `(1797, 8, 8)` in [−1, 1], int64 `(1797,)`.
+
+    Raises ValueError for a damaged file. Source: Alpaydin and Kaynak 1998 (CC BY 4.0), the test
+    set of 13 writers; see data/README.md.
+    """
+    stored = _data.arrays("digits.npz")  # 0, ..., 16: so many of 4×4 pixels are ink
+    return (stored["images"] / 8 - 1).astype(np.float32), stored["labels"].astype(np.int64)
 
 
 def names() -> list[str]:

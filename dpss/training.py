@@ -43,6 +43,7 @@ def train(
     labels: Array | None = None,
     *,
     network: UNet | None = None,
+    widths: tuple[int, int] = (64, 96),
     iterations: int = 1000,
     batch: int = 64,
     rate: float = 2e-3,
@@ -88,7 +89,17 @@ def train(
         _arrays.function(measure, "measure")
     with _own_state():
         run = _Run(
-            process, images, labels, network, iterations, batch, rate, averaging, untold, seed
+            process,
+            images,
+            labels,
+            network,
+            widths,
+            iterations,
+            batch,
+            rate,
+            averaging,
+            untold,
+            seed,
         )
         run.about["precision"] = precision
         folder = None if into is None else _folder(into)
@@ -103,7 +114,18 @@ class _Run:
     """The state of a run, and what it was made of."""
 
     def __init__(
-        self, process, images, labels, network, iterations, batch, rate, averaging, untold, seed
+        self,
+        process,
+        images,
+        labels,
+        network,
+        widths,
+        iterations,
+        batch,
+        rate,
+        averaging,
+        untold,
+        seed,
     ):
         self.process = _arrays.instance(process, Process, "process")
         self.images, self.labels = _images(images), _labels(labels, len(images))
@@ -122,7 +144,7 @@ class _Run:
         self.untold = _share(untold, "untold")
         self.seed = seed = _arrays.count(seed, "seed", least=0)
         classes = 0 if self.labels is None else int(self.labels.max()) + 1
-        network = _fresh(seed, channels, classes) if network is None else network
+        network = _fresh(seed, widths, channels, classes) if network is None else network
         self.network = _arrays.instance(network, UNet, "network")
         if network.channels != channels or network.labels < classes:
             found = f"{network.channels} channels and {network.labels} labels"
@@ -360,7 +382,7 @@ def _generator(*numbers):
     return torch.Generator().manual_seed(_key(*numbers))
 
 
-def _fresh(seed, channels, labels, widths=(64, 96)):
+def _fresh(seed, widths, channels, labels):
     """A network whose weights come from the seed alone."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(_key(seed, 0))  # not those of accelerators
@@ -448,7 +470,7 @@ def main(arguments: list[str] | None = None) -> None:
     process = TRAINED[options.process](u.shape[-2:])
     classes = 0 if labels is None else int(labels.max()) + 1
     channels = 1 if u.ndim == 3 else u.shape[1]
-    network = _fresh(options.seed, channels, classes, options.widths).to(options.device)
+    network = _fresh(options.seed, options.widths, channels, classes).to(options.device)
     measure = functools.partial(_distance, process, u[:500]) if options.distance else None
     train(
         process,
