@@ -163,7 +163,7 @@ class _Attention(nn.Module):
 
 
 def reduced(process: Process, t: Times) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """(a, s, r) per mode at times `t`: r = √(α² + σ²), a = α/r and s = σ/r.
+    """(a, s, r) of a `process`, per mode at times `t`: r = √(α² + σ²), a = α/r and s = σ/r.
 
     ValueError where α = σ = 0: nothing is left there.
     """
@@ -311,7 +311,7 @@ def pack(denoiser: NetworkDenoiser) -> bytes:
 
 
 def fingerprint(process: Process) -> np.ndarray:
-    """log SNR per mode at five times, cut off at ±40: by this a network tells processes apart."""
+    """log SNR per mode of a `process` at five times, cut off at ±40: what weights are made for."""
     log_snr = process.log_snr(torch.tensor(FINGERPRINT)).clamp(-2 * RANGE, 2 * RANGE)
     return log_snr.numpy().astype(np.float32)
 

@@ -430,7 +430,7 @@ def _processes(run):
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """`python -m dpss.training`: see --help."""
+    """`python -m dpss.training`, with its `arguments`: see --help."""
     parser = argparse.ArgumentParser(
         prog="python -m dpss.training",
         description="Train a denoiser, or go on with it where FOLDER holds a checkpoint. Under "

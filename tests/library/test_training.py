@@ -31,7 +31,7 @@ COLOUR = image((12, 3, *SHAPE), 1).astype("f4")
 
 
 def small(channels=1, labels=0, seed=0):
-    return training._fresh(seed, channels, labels, (8, 16))
+    return training._fresh(seed, (8, 16), channels, labels)
 
 
 def run(process=None, images=IMAGES, labels=None, **options):
@@ -269,8 +269,10 @@ def test_the_seed_decides():
     assert one.log["iteration"].tolist() == [2, 4, 6]
 
 
-def test_without_a_network_the_seed_makes_one():
+def test_without_a_network_the_seed_makes_one_of_these_widths():
     options = dict(iterations=1, batch=1, progress=False)
+    some = train(families.vp(), IMAGES, widths=(8, 16), seed=3, **options)
+    assert same(some, run(iterations=1, batch=1, network=small(seed=3), rate=2e-3, seed=3))
     one, two, other = (train(families.vp(), IMAGES, seed=s, **options) for s in (3, 3, 4))
     assert one.network.widths == (64, 96) and same(one, two) and not same(one, other)
 
