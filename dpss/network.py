@@ -312,7 +312,9 @@ def pack(denoiser: NetworkDenoiser) -> bytes:
 
 def fingerprint(process: Process) -> np.ndarray:
     """log SNR per mode of a `process` at five times, cut off at ±40: what weights are made for."""
-    log_snr = process.log_snr(torch.tensor(FINGERPRINT)).clamp(-2 * RANGE, 2 * RANGE)
+    log_snr = process.log_snr(torch.tensor(FINGERPRINT, dtype=torch.float32, device="cpu")).clamp(
+        -2 * RANGE, 2 * RANGE
+    )
     return log_snr.numpy().astype(np.float32)
 
 
