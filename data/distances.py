@@ -47,7 +47,7 @@ def drawn(learned, way, count, seed):
 
 
 def measured(learned):
-    """What is stored: distances of each sampler; those of 100 samples, to draw again quickly."""
+    """What is stored: distances of each sampler; that of 50 samples, to draw again quickly."""
     found = {}
     variants = {"": learned}
     if learned.network.labels:
@@ -60,8 +60,8 @@ def measured(learned):
             ]
             found[way + kind] = {"evaluations": WAYS[way][2], "distances": distances}
             print(learned.process.name, way + kind, np.round(distances, 2), flush=True)
-    hundred = measures.frechet_distance(drawn(learned, "DDIM", 100, SEEDS[0]))
-    return {**found, "hundred": hundred}
+    fifty = measures.frechet_distance(drawn(learned, "DDIM", 50, SEEDS[0]))
+    return {**found, "fifty": fifty}
 
 
 def main():

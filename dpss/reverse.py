@@ -160,6 +160,59 @@ def flow(
     return _walk(process, denoiser, u, times, coefficients, advance, path, progress)
 
 
+def exponential(
+    process: Process,
+    denoiser: Denoiser,
+    u: Array,
+    times: Times,
+    path: bool = False,
+    progress: bool = False,
+) -> torch.Tensor:
+    """Exponential integrator of order 2 for the probability flow, one evaluation of D a step.
+
+    With ℓ = log(α/σ) per mode, the flow is d(U/σ) = D d(e^ℓ). A step takes D for linear in ℓ
+    through the last two evaluations, at ℓ_p and ℓ_t, and integrates e^ℓ D exactly:
+
+        u_s = α_s D_t + (σ_s/σ_t) (u_t − α_t D_t) + α_s (h − 1 + e^(−h)) (D_t − D_p)/h_p,
+        h = ℓ_s − ℓ_t,   h_p = ℓ_t − ℓ_p.
+
+    Deterministic. The first step has no D_p and is that of DDIM (`sample` with eta 0), as are all
+    where D is constant. Finite at t = 1 also where α is 0. `process`, `denoiser`, `u`, `times`,
+    `path` and `progress` as in `sample`; ValueError where σ_t = 0. Source: Lu et al. 2022,
+    in the form of their DPM-Solver++.
+
+    >>> from dpss import GaussianPrior, Pixels, vp
+    >>> data, times = GaussianPrior(torch.zeros(1, 1), 0.7, Pixels()), torch.linspace(0.6, 0.1, 21)
+    >>> exponential(vp(), data.denoiser(vp()), torch.ones(1, 1), times)
+    tensor([[0.7430]])
+    >>> sample(vp(), data.denoiser(vp()), torch.ones(1, 1), times, eta=0.0)   # order 1
+    tensor([[0.7193]])
+    >>> (data.marginal(vp(), 0.1).std / data.marginal(vp(), 0.6).std).float()   # the flow itself
+    tensor([[0.7418]])
+    """
+
+    def coefficients(s, t):
+        none = (process.noise(t) == 0) | (process.noise(s) == 0)
+        _refuse(none, t, s, "σ = 0; needed: σ > 0, else there is no score")
+        kept, of_estimate, _ = _ancestral(process, s, t, 0.0)
+        h = 0.5 * (process.log_snr(s) - process.log_snr(t))  # ∞ where α_t = 0
+        return kept, of_estimate, h, process.signal(s) * (h + torch.expm1(-h))
+
+    last = []  # D and h of the step before
+
+    def advance(modes, known, move, _s):
+        kept, of_estimate, h, of_slope = move
+        result = kept * modes + of_estimate * known
+        if last:
+            before, length = last
+            slope = torch.where(length > 0, (known - before) / length, 0.0)
+            result = result + of_slope * slope
+        last[:] = known, h
+        return result
+
+    return _walk(process, denoiser, u, times, coefficients, advance, path, progress)
+
+
 def inpaint(
     process: Process,
     denoiser: Denoiser,

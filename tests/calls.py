@@ -333,6 +333,9 @@ CALLS = {
     "reverse.flow": [
         dict(process=process(), denoiser=denoise, u=U, times=DOWN[:-1], path=Plain(True))
     ],
+    "reverse.exponential": [
+        dict(process=process(), denoiser=denoise, u=U, times=DOWN[:-1], path=Plain(True))
+    ],
     "reverse.inpaint": [
         dict(process=process(), denoiser=denoise, known=U, mask=mask, times=DOWN, path=Plain(True))
         for mask in (MASK, MASKS)

@@ -463,3 +463,95 @@ def noise_never_damped(V, c, tau, m):
 )
 def pushed_away(V, c, tau, m):
     return _iterated(V, (1 + tau / c) ** 2, 2 * tau, m)
+
+
+noise_solver = Exercise(
+    "10-7",
+    asks="the state after a step of second order in the predicted noise",
+    inputs=[
+        (1.0, 0.5, 0.2, np.array([0.6, 0.8]), np.array([-1.0, -0.3, 0.2])),
+        (np.array([-0.7, 1.1]), np.array([0.2, 0.9]), np.array([0.3, 0.1]),
+         np.array([1.0, 1.0]), np.array([-2.0, -0.5, 1.0])),
+        (*_rng.normal(0, 1, (3, 3, 4)), np.array([0.3, 0.95]), np.array([-1.7, -1.1, 1.5])),
+    ],
+)  # fmt: skip
+
+
+def _in_noise(u, eps, slope, alpha, ell, first=None, second=None):
+    """The step with the two weights, those of ε̂ and of its slope."""
+    h, sigma = ell[2] - ell[1], alpha[1] * np.exp(-ell[2])
+    first = np.expm1(h) if first is None else first
+    second = np.expm1(h) - h if second is None else second
+    return alpha[1] / alpha[0] * u - sigma * (first * eps + second * slope)
+
+
+@noise_solver.reference
+def noise_step(u, eps, before, alpha, ell):
+    """By antiderivatives of e^(−ℓ) and of e^(−ℓ) (ℓ − ℓ_i) at both ends."""
+    slope = (eps - before) / (ell[1] - ell[0])
+    constant = np.exp(-ell[1]) - np.exp(-ell[2])
+    rising = constant - (ell[2] - ell[1]) * np.exp(-ell[2])
+    return alpha[1] * (u / alpha[0] - constant * eps - rising * slope)
+
+
+@noise_solver.mistake(
+    "Does your result depend on the noise that was predicted one step before?",
+    "This is the DDIM step, of first order. Put a line through both predictions in the integral.",
+)
+def first_order(u, eps, before, alpha, ell):
+    return _in_noise(u, eps, 0 * eps, alpha, ell)
+
+
+@noise_solver.mistake(
+    "If ε̂ has grown in the last step, will it be larger or smaller in the next one?",
+    "The slope of your line has the wrong sign: it is (ε̂ now − ε̂ before)/(ℓ now − ℓ before).",
+)
+def slope_reversed(u, eps, before, alpha, ell):
+    return _in_noise(u, eps, (before - eps) / (ell[1] - ell[0]), alpha, ell)
+
+
+@noise_solver.mistake(
+    "Let the step before have been twice as long. Should the same change of ε̂ count as much?",
+    "The slope is a difference over the step of ℓ that it was made in. Divide by ℓ_i − ℓ_{i+1}.",
+)
+def slope_without_step(u, eps, before, alpha, ell):
+    return _in_noise(u, eps, eps - before, alpha, ell)
+
+
+@noise_solver.mistake(
+    "You divide by a step of ℓ. Is it the one in which ε̂ has changed?",
+    "You divided the change of ε̂ by the coming step. It was made in the step before.",
+)
+def slope_of_the_coming_step(u, eps, before, alpha, ell):
+    return _in_noise(u, eps, (eps - before) / (ell[2] - ell[1]), alpha, ell)
+
+
+@noise_solver.mistake(
+    "Your step is right for short steps. Is the integral of a line times an exponential exact?",
+    "You took ε̂ from the middle of the step. The exact weight of the slope is e^h − 1 − h.",
+)
+def middle_of_the_step(u, eps, before, alpha, ell):
+    h = ell[2] - ell[1]
+    return _in_noise(
+        u, eps, (eps - before) / (ell[1] - ell[0]), alpha, ell, second=np.expm1(h) * h / 2
+    )
+
+
+@noise_solver.mistake(
+    "Let ε̂ be constant. Which noise level does a state have after the step?",
+    "In front of e^h − 1 stands σ after the step, α e^(−ℓ) of the last entries. You took σ before.",
+)
+def noise_level_of_the_start(u, eps, before, alpha, ell):
+    h, slope = ell[2] - ell[1], (eps - before) / (ell[1] - ell[0])
+    growth = alpha[0] / alpha[1] * np.exp(h)
+    return _in_noise(u, eps, slope, alpha, ell, growth * np.expm1(h), growth * (np.expm1(h) - h))
+
+
+@noise_solver.mistake(
+    "Which function multiplies ε̂ under the integral, e^ℓ or e^(−ℓ)?",
+    "You took the weights of the step in D, 1 − e^(−h) and h − 1 + e^(−h). The flow of U/α runs in "
+    "e^(−ℓ).",
+)
+def weights_of_the_image(u, eps, before, alpha, ell):
+    h, slope = ell[2] - ell[1], (eps - before) / (ell[1] - ell[0])
+    return _in_noise(u, eps, slope, alpha, ell, -np.expm1(-h), h + np.expm1(-h))

@@ -53,12 +53,25 @@ def by_steps(V, c, tau, m):
     return V
 
 
+def by_quadrature(u, eps, before, alpha, ell):
+    """The integral of e^(−ℓ) ε̂ by Gauss' rule, in tensors."""
+    u, eps, before = (torch.as_tensor(x, dtype=torch.float64) for x in (u, eps, before))
+    nodes, weights = np.polynomial.legendre.leggauss(30)
+    h, area = float(ell[2] - ell[1]), 0 * u
+    for node, weight in zip(nodes.tolist(), weights.tolist(), strict=True):
+        at = float(ell[1]) + h * (node + 1) / 2
+        line = eps + (at - float(ell[1])) / float(ell[1] - ell[0]) * (eps - before)
+        area = area + h / 2 * weight * math.exp(-at) * line
+    return float(alpha[1]) * (u / float(alpha[0]) - area)
+
+
 RIGHT = {
     "10-1": [by_logarithms],
     "10-2": [by_angle],
     "10-4": [by_library],
     "10-5": [by_angles],
     "10-6": [by_steps],
+    "10-7": [by_quadrature],
 }
 
 
@@ -137,5 +150,21 @@ WRONG = {
         "differs": lambda V, c, tau, m: loop(V, m, 1 - tau * c, 2 * tau),
         "one_long_step": lambda V, c, tau, m: loop(V, 1, 1 - m * tau / c, 2 * m * tau),
         "pushed_away": lambda V, c, tau, m: loop(V, m, 1 + tau / c, 2 * tau),
+    },
+    "10-7": {
+        "differs": lambda u, eps, before, alpha, ell: (
+            alpha[1] / alpha[0] * u + alpha[1] * (math.exp(-ell[2]) - math.exp(-ell[1])) * before
+        ),
+        "first_order": lambda u, eps, before, alpha, ell: (
+            alpha[1] * (u / alpha[0] + (math.exp(-ell[2]) - math.exp(-ell[1])) * eps)
+        ),
+        "middle_of_the_step": lambda u, eps, before, alpha, ell: (
+            alpha[1]
+            * (
+                u / alpha[0]
+                + (math.exp(-ell[2]) - math.exp(-ell[1]))
+                * (eps + (eps - before) / 2 * (ell[2] - ell[1]) / (ell[1] - ell[0]))
+            )
+        ),
     },
 }

@@ -151,6 +151,7 @@ TAKES_IMAGE = {
     "reverse step denoised": ("denoised", lambda u: reverse.step(p, u, good, 0.2, 0.5)),
     "reverse sde": ("u", lambda u: reverse.sde(vp(), half, u, [0.5, 0.4])),
     "reverse flow": ("u", lambda u: reverse.flow(vp(), half, u, [0.5, 0.4])),
+    "reverse exponential": ("u", lambda u: reverse.exponential(vp(), half, u, [0.5, 0.4])),
     "reverse inpaint": ("known", lambda u: reverse.inpaint(p, half, u, ~mask, [0.5, 0.0])),
 }
 
@@ -244,6 +245,7 @@ TAKES_UNIT_TIME = {
     "reverse sample": ("times", lambda t: reverse.sample(vp(), half, good, [t, 0.1])),
     "reverse sde": ("times", lambda t: reverse.sde(vp(), half, good, [t, 0.2])),
     "reverse flow": ("times", lambda t: reverse.flow(vp(), half, good, [t, 0.1])),
+    "reverse exponential": ("times", lambda t: reverse.exponential(vp(), half, good, [t, 0.1])),
     "reverse inpaint": (
         "times",
         lambda t: reverse.inpaint(vp(), half, torch.as_tensor(good), ~mask, [t, 0.0]),
@@ -255,6 +257,7 @@ SEVERAL = {
     "reverse sample",
     "reverse sde",
     "reverse flow",
+    "reverse exponential",
     "reverse inpaint",
     "certify",
 }  # take a list already
@@ -808,6 +811,14 @@ OTHER = {
     "reverse sde, eta": ("eta", lambda: reverse.sde(vp(), half, good, [0.5, 0.4], eta=-1.0)),
     "reverse sde, no denoiser": ("denoiser", lambda: reverse.sde(vp(), good, good, [0.5, 0.4])),
     "reverse flow, no denoiser": ("denoiser", lambda: reverse.flow(vp(), "D", good, [0.5, 0.4])),
+    "reverse exponential, no denoiser": (
+        "denoiser",
+        lambda: reverse.exponential(vp(), None, good, [0.5, 0.4]),
+    ),
+    "reverse exponential, no process": (
+        "process",
+        lambda: reverse.exponential("vp", half, good, [0.5, 0.4]),
+    ),
     "reverse inpaint, nothing known": (
         "mask",
         lambda: reverse.inpaint(vp(), half, good, mask, [0.5, 0.0]),

@@ -238,6 +238,7 @@ NO_GRADIENTS = {  # as their docstrings say
     "kl_grid": lambda x: measures.kl_grid(x.softmax(-1) / 5, x.softmax(-1) / 5, 1.0),
     "path": lambda x: by_hand().path(x, T),
     "reverse.flow": lambda x: reverse.flow(by_hand(), denoise, x, [0.5, 0.4]),
+    "reverse.exponential": lambda x: reverse.exponential(by_hand(), denoise, x, [0.5, 0.4, 0.3]),
 }
 
 

@@ -76,6 +76,9 @@ PROCESSES = {  # what follows from a process as well
     "flow": lambda process, move: reverse.flow(
         process, prior(process).denoiser(process), move(U), TIMES
     ),
+    "exponential": lambda process, move: reverse.exponential(
+        process, prior(process).denoiser(process), move(U), TIMES
+    ),
     "network": lambda process, move: reverse.as_denoiser(network, process, "image")(move(U), T),
 }
 DRAWS = {  # and from randomness, which differs between devices

@@ -10,10 +10,15 @@ import pytest
 import scipy.stats
 import torch
 from catalogue import MILD, mild
-from diffusers import DDIMScheduler, DDPMScheduler, FlowMatchEulerDiscreteScheduler
+from diffusers import (
+    DDIMScheduler,
+    DDPMScheduler,
+    DPMSolverMultistepScheduler,
+    FlowMatchEulerDiscreteScheduler,
+)
 from reference import image, noise
 
-from dpss import _coefficients, families, reverse
+from dpss import _coefficients, clock, families, reverse
 from dpss.bases import Cosines, Pixels
 from dpss.priors import Empirical, GaussianPrior, Mixture
 from dpss.processes import Process
@@ -162,6 +167,75 @@ def test_flow_converges_with_order_2_to_the_exact_map(name, start):
     assert 1.8 < math.log2(errors[-2] / errors[-1]) < 2.4, errors
 
 
+@pytest.mark.parametrize("start", [0.6, 1.0])
+@pytest.mark.parametrize("name", NAMES)
+def test_exponential_converges_with_order_2_to_the_exact_map(name, start):
+    """Times of equal angles: of equal steps in t, the last before 1 may be long in ℓ."""
+    process = mild(name, SHAPE)
+    prior, end = gaussian(process), 0.15
+    first, last = (clock.angle(clock.log_snr(process, SHAPE, t)) for t in (start, end))
+    (m1, s1), (m0, s0) = moments(process, prior, start), moments(process, prior, end)
+    u = torch.as_tensor(noise(SHAPE, 10))
+    exact = m0 + process.basis.synthesise(s0 / s1 * process.basis.analyse(u - m1))
+    errors = []
+    for steps in (160, 320):
+        times = clock.at(process, SHAPE, torch.linspace(first, last, steps + 1).double())
+        times[0], times[-1] = start, end
+        found = reverse.exponential(process, prior.denoiser(process), u, times)
+        errors.append((found - exact).abs().max().item())
+    assert errors[-1] < 2e-3
+    assert 1.75 < math.log2(errors[-2] / errors[-1]) < 2.4, errors
+
+
+def linear_in_log_snr(process, start, slope):
+    """A denoiser whose modes are start + slope · ℓ, whatever the state."""
+    return lambda u, t: process.basis.synthesise(start + slope * 0.5 * process.log_snr(t))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_exponential_is_exact_where_the_estimate_is_linear_in_the_log_snr(name):
+    """From the second step on; against the integral of D d(e^ℓ) by quadrature, mode by mode."""
+    process, times = mild(name, SHAPE), torch.tensor([0.9, 0.7, 0.6, 0.3, 0.2]).double()
+    start, slope = (torch.as_tensor(noise(SHAPE, seed)) for seed in (43, 44))
+    D, basis = linear_in_log_snr(process, start, slope), process.basis
+    states = reverse.exponential(process, D, torch.as_tensor(noise(SHAPE, 45)), times, path=True)
+    nodes, weights = (torch.as_tensor(x) for x in np.polynomial.legendre.leggauss(60))
+    for u, after, t, s in zip(states[1:-1], states[2:], times[1:-1], times[2:]):
+        low, high = (0.5 * process.log_snr(x) for x in (t, s))
+        ell = low + (high - low) * (nodes[:, None, None] + 1) / 2
+        area = (weights[:, None, None] * torch.exp(ell) * (start + slope * ell)).sum(0)
+        ratio = basis.analyse(u) / process.noise(t) + 0.5 * (high - low) * area
+        expected = basis.synthesise(process.noise(s) * ratio)
+        torch.testing.assert_close(after, expected, rtol=1e-8, atol=1e-8)
+    first = reverse.step(process, D(None, times[0]), states[0], times[1], times[0], 0.0)
+    torch.testing.assert_close(states[1], first)
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if n != "osmotic"])
+def test_exponential_is_ddim_where_the_estimate_is_constant(name):
+    process, times = mild(name, SHAPE), torch.linspace(1, 0.1, 8).double()
+    constant, u = (torch.as_tensor(noise(SHAPE, seed)) for seed in (46, 47))
+    found = reverse.exponential(process, lambda v, t: constant, u, times, path=True)
+    expected = reverse.sample(process, lambda v, t: constant, u, times, 0.0, path=True)
+    torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("family", ["heat", "blurring", "waits"])
+def test_exponential_is_finite_where_a_mode_stands_still_or_begins_at_nothing(family):
+    """Heat keeps its mean; α = 0 at the start of blurring; a process may wait in the middle."""
+    waits = Process(
+        Pixels(),
+        lambda t: -torch.relu(t - 0.7) - torch.clamp(t, max=0.4),
+        lambda t: torch.sqrt(torch.relu(t - 0.7) + torch.clamp(t, max=0.4)),
+    )
+    process = waits if family == "waits" else mild(family, SHAPE)
+    D, u = gaussian(process).denoiser(process), torch.as_tensor(noise((2, *SHAPE), 48))
+    path = reverse.exponential(process, D, u, [1.0, 0.8, 0.6, 0.5, 0.3, 0.1], path=True)
+    assert torch.isfinite(path).all()
+    if family == "heat":  # the mean mode
+        torch.testing.assert_close(path[-1].mean((1, 2)), u.mean((1, 2)))
+
+
 @pytest.mark.parametrize("eta", [0.0, 0.5, 1.0, 1.5])
 @pytest.mark.parametrize("name", ["vp", "sub_vp", "ve"])
 @pytest.mark.slow
@@ -205,6 +279,9 @@ SAMPLERS = {
     "ddim": lambda p, D, u, times, generator=None, **k: reverse.sample(p, D, u, times, 0.0, **k),
     "sde": lambda p, D, u, times, **k: reverse.sde(p, D, u, times, **k),
     "flow": lambda p, D, u, times, generator=None, **k: reverse.flow(p, D, u, times, **k),
+    "exponential": lambda p, D, u, times, generator=None, **k: reverse.exponential(
+        p, D, u, times, **k
+    ),
 }
 
 
@@ -347,6 +424,36 @@ def test_steps_are_those_of_the_ddpm_scheduler_of_diffusers():
         torch.testing.assert_close(ours, theirs, rtol=2e-4, atol=2e-4)
 
 
+@pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")  # of theirs
+def test_exponential_steps_are_those_of_the_multistep_solver_of_diffusers():
+    """Their solver_type "heun" integrates e^ℓ D exactly for D linear in ℓ, as we do."""
+    scheduler = DPMSolverMultistepScheduler(
+        1000,
+        beta_schedule="linear",
+        solver_order=2,
+        solver_type="heun",
+        lower_order_final=False,
+        timestep_spacing="trailing",
+    )
+    scheduler.set_timesteps(20)
+    process = families.vp_discrete(alphas_cumprod=scheduler.alphas_cumprod.double())
+
+    def network(u, index):
+        return (0.3 + index.reshape(-1, 1, 1, 1) / 2000) * torch.tanh(u)
+
+    start = torch.as_tensor(noise((2, 1, *SHAPE), 49)).float()
+    theirs = [start]
+    for index in scheduler.timesteps:
+        predicted = network(theirs[-1], index.expand(2))
+        theirs.append(scheduler.step(predicted, index, theirs[-1]).prev_sample)
+    D = reverse.as_denoiser(network, process, "noise", steps=1000)
+    times = torch.cat([(scheduler.timesteps + 1) / 1000, torch.zeros(1)])
+    ours = reverse.exponential(process, D, start, times, path=True)
+    torch.testing.assert_close(ours, torch.stack(theirs), rtol=5e-3, atol=5e-3)
+    first_order = reverse.sample(process, D, start, times, eta=0.0)
+    assert (first_order - theirs[-1]).abs().max() > 0.05
+
+
 # --- inpainting -----------------------------------------------------------------------------------
 
 
@@ -444,7 +551,7 @@ def test_steps_beyond_stability_are_refused():
         reverse.sde(process, D, u, [0.99, 0.985])
 
 
-@pytest.mark.parametrize("name", ["sde", "flow"])
+@pytest.mark.parametrize("name", ["sde", "flow", "exponential"])
 def test_no_score_without_noise(name):
     with pytest.raises(ValueError, match="σ = 0"):
         SAMPLERS[name](
@@ -597,7 +704,7 @@ def test_a_network_gets_one_time_for_each_image():
 # --- gradients, memory, blocks --------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["sample", "sde", "flow", "inpaint"])
+@pytest.mark.parametrize("name", ["sample", "sde", "flow", "exponential", "inpaint"])
 def test_samplers_record_no_gradients_and_denoisers_may(name):
     process, weight = families.vp(), torch.tensor(0.5, requires_grad=True)
     slopes = []
@@ -638,6 +745,7 @@ def test_blocks_of_coefficients_change_nothing(name, monkeypatch):
         draw = torch.Generator().manual_seed(0)
         yield from (reverse.sample(process, D, u, times, generator=draw, path=True),)
         yield from (reverse.flow(process, D, u, times), process.path(u, times.flip(0), draw))
+        yield reverse.exponential(process, D, u, times, path=True)
         yield reverse.sde(process, D, u, times, generator=draw)
 
     expected = list(all_of_it())
