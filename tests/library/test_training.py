@@ -343,9 +343,11 @@ def test_the_state_of_the_caller_neither_counts_nor_changes(kind, precision):
 
 
 def test_a_short_precision_is_near_and_not_the_same():
-    full, short = run(), run(precision="bfloat16")
+    """Weights that autocast kept from the first iteration would be off by 1.4 % in the second."""
+    options = dict(rate=0.03, iterations=16, every=4)
+    full, short = run(**options), run(precision="bfloat16", **options)
     assert not same(full, short)
-    np.testing.assert_allclose(short.log["loss"], full.log["loss"], rtol=0.05)
+    np.testing.assert_allclose(short.log["loss"], full.log["loss"], rtol=0.005)
 
 
 # -- interruptions ---------------------------------------------------------------------------------
