@@ -167,7 +167,7 @@ def test_a_label_is_what_the_network_was_told():
 def new_run(**options):
     given = dict(
         process=families.vp(), images=IMAGES, labels=LABELS, network=small(1, 3), iterations=20,
-        batch=5, rate=0.01, averaging=0.999, untold=0.5, seed=0,
+        batch=5, rate=0.01, averaging=0.999, untold=0.5, seed=0, widths=(8, 16),
     )  # fmt: skip
     return training._Run(**given | options)
 
