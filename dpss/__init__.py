@@ -1,9 +1,9 @@
 """Diffusion models as scale-spaces: forward processes, classical diffusion and osmosis on images.
 
 Names of `bases`, `processes`, `families` and `priors` are also here: `dpss.vp()`, `dpss.Process`.
-The samplers, filters and measures stay in their modules: `dpss.reverse.sample`,
-`dpss.osmosis.clone`, `dpss.measures.entropy`. What takes SciPy, Matplotlib or Pillow is loaded when
-it is first used.
+The samplers, filters, measures and networks stay in their modules: `dpss.reverse.sample`,
+`dpss.osmosis.clone`, `dpss.measures.entropy`, `dpss.network.load`. What takes SciPy, Matplotlib or
+Pillow is loaded when it is first used.
 """
 
 import importlib
@@ -28,14 +28,17 @@ from .processes import Gaussian, Kernel, Process
 
 _LATER = (
     "certificate",
+    "clock",
     "diffusion",
     "exercises",
     "features",
     "figures",
     "images",
     "measures",
+    "network",
     "osmosis",
     "reverse",
+    "training",
 )
 
 __all__ = [
@@ -54,6 +57,7 @@ __all__ = [
     "certificate",
     "check",
     "claims",
+    "clock",
     "diffusion",
     "exercises",
     "families",
@@ -65,6 +69,7 @@ __all__ = [
     "images",
     "laws",
     "measures",
+    "network",
     "osmosis",
     "osmotic",
     "outcome",
@@ -72,6 +77,7 @@ __all__ = [
     "processes",
     "reverse",
     "sub_vp",
+    "training",
     "ve",
     "vp",
     "vp_cosine",

@@ -273,12 +273,12 @@ def number(x, name, *, above=None, least=None):
     return value
 
 
-def count(n, name):
-    """`n` as a whole number of at least one."""
+def count(n, name, least=1):
+    """`n` as a whole number of at least `least`."""
     if isinstance(n, bool) or not hasattr(n, "__index__"):
         raise TypeError(f"{name} is {_brief(n)}; needed: a whole number")
-    if int(n) < 1:
-        raise ValueError(f"{name} is {int(n)}; needed: at least 1")
+    if int(n) < least:
+        raise ValueError(f"{name} is {int(n)}; needed: at least {least}")
     return int(n)
 
 

@@ -22,6 +22,9 @@ def write(path: pathlib.Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(unfinished, target)
+    except OSError as error:
+        error.filename, error.filename2 = str(target), None  # what the caller knows of
+        raise
     finally:
         unfinished.unlink(missing_ok=True)
 
@@ -48,6 +51,8 @@ def unpacked(content: bytes, name: str) -> tuple[dict[str, np.ndarray], dict]:
         with np.load(io.BytesIO(content), allow_pickle=False) as stored:
             arrays = dict(stored)
         about = json.loads(str(arrays.pop(ABOUT)))
+        if odd := [key for key, x in arrays.items() if not isinstance(x, np.ndarray)]:
+            raise ValueError(f"{odd[0]} is no array")
     except KeyError:
         raise ValueError(f"{name} says nothing of what it holds; {needed}") from None
     except Exception as error:  # zipfile and NumPy raise what they like at damaged files

@@ -40,16 +40,16 @@ def log_snr(process: Process, shape: tuple[int, int], t: Times) -> torch.Tensor:
     """
     process, shape = _arrays.instance(process, Process, "process"), _arrays.grid(shape)
     process.basis.check(shape, "shape")
-    per_mode = process.log_snr(t)
+    per_mode = process.log_snr(t).detach()
     if per_mode.shape[-2:] == (1, 1):
         return per_mode[..., 0, 0]
     log_c = _log_spectrum(process.basis, shape)
     log_snrs = per_mode.flatten(-2)[..., log_c > -torch.inf]
     log_c = log_c[log_c > -torch.inf]
     told = _softplus(log_snrs + log_c).mean(-1)
-    grid = torch.linspace(-FARTHEST, FARTHEST, 641, dtype=torch.float64)
+    grid = torch.linspace(-FARTHEST, FARTHEST, 641, dtype=torch.float64, device="cpu")
     known = _softplus(grid[:, None] + log_c).mean(-1)
-    ell = torch.as_tensor(np.interp(told.numpy(), known.numpy(), grid.numpy()))
+    ell = torch.from_numpy(np.asarray(np.interp(told.numpy(), known.numpy(), grid.numpy())))
     for _ in range(2):  # Newton's method, from a start good to three digits
         x = ell[..., None] + log_c
         ell = ell + (told - _softplus(x).mean(-1)) / torch.sigmoid(x).mean(-1)
@@ -60,8 +60,9 @@ def log_snr(process: Process, shape: tuple[int, int], t: Times) -> torch.Tensor:
 def times(process: Process, shape: tuple[int, int], steps: int, start: float = 1.0) -> torch.Tensor:
     """Decreasing times `start` = t_0 > t_1 > ... > t_m = 0, m = `steps`, at equal angles θ.
 
-    For data of one variance DDIM loses least with such steps (page *sampling*). float64 (m + 1,).
-    Raises TypeError, ValueError.
+    For data of one variance DDIM loses least with such steps (page *sampling*). The last angle is
+    that of 0⁺, from where heat jumps to 0. `process` and `shape` as in `log_snr`. float64 (m + 1,).
+    Raises TypeError, ValueError, also where less is told at 0⁺ than at `start`.
 
     >>> from dpss import vp_cosine
     >>> times(vp_cosine(), (28, 28), 4)   # θ = πt/2
@@ -69,28 +70,36 @@ def times(process: Process, shape: tuple[int, int], steps: int, start: float = 1
     """
     steps = _arrays.count(steps, "steps")
     start = _arrays.number(start, "start", above=0)
-    first = angle(log_snr(process, shape, _arrays.times(start, "start")))
-    even = at(process, _arrays.grid(shape), torch.linspace(first, 0, steps + 1))
+    ends = angle(log_snr(process, shape, _arrays.times([start, START], "start")))
+    first, last = ends.tolist()
+    if start <= START or not first > last:
+        found = f"{start:g}, where the angle is {first:g} and at 0⁺ {last:g}"
+        raise ValueError(f"start is {found}; needed: a time at which more is lost than at 0⁺")
+    angles = torch.linspace(first, last, steps + 1, dtype=torch.float64, device="cpu")
+    even = at(process, _arrays.grid(shape), angles)
     even[0], even[-1] = start, 0
     return even
 
 
 def angle(ell: torch.Tensor) -> torch.Tensor:
-    """θ = arctan(e^{−ℓ/2}) in [0, π/2]."""
+    """θ = arctan(e^{−ℓ/2}) in [0, π/2] of the clock `ell`."""
     return torch.atan(torch.exp(-0.5 * ell))
 
 
 def at(process: Process, shape: tuple[int, int], angles: torch.Tensor) -> torch.Tensor:
-    """The times at which the clock has these `angles`; the nearest ones where it never does."""
+    """The times at which the clock of a `process` on images of `shape` has these `angles`.
+
+    The nearest ones where it never does. float64.
+    """
     roots, known = _table(process, shape)
-    found = np.interp(angles.double().numpy(), known, roots) ** 2
-    return torch.as_tensor(found).clamp(START, 1)
+    found = np.interp(angles.detach().double().numpy(), known, roots) ** 2
+    return torch.from_numpy(np.asarray(found)).clamp(START, 1)
 
 
 @functools.lru_cache(maxsize=8)
 def _table(process, shape):
     """√t and the angle there: near t = 0 the angle of most processes grows like √t."""
-    roots = torch.linspace(START**0.5, 1, TABLE, dtype=torch.float64)
+    roots = torch.linspace(START**0.5, 1, TABLE, dtype=torch.float64, device="cpu")
     parts = [log_snr(process, shape, (part**2).clamp(max=1)) for part in roots.split(ROWS)]
     angles = angle(torch.cat(parts))
     return roots.numpy(), np.maximum.accumulate(angles.numpy())
@@ -99,7 +108,7 @@ def _table(process, shape):
 def _log_spectrum(basis, shape):
     rates = getattr(basis, "eigenvalues", None)
     if rates is None or not (rates > 0).any():
-        return torch.zeros(shape, dtype=torch.float64).flatten()
+        return torch.zeros(shape, dtype=torch.float64, device="cpu").flatten()
     return torch.where(rates > 0, -torch.log(rates.clamp(min=1e-300)), -torch.inf).flatten()
 
 

@@ -52,7 +52,7 @@ class UNet(nn.Module):
                 needed = f"multiples of {GROUPS}"
                 raise ValueError(f"widths is {self.widths}; needed: {needed}")
         self.channels = _arrays.count(channels, "channels")
-        self.labels = _arrays.count(labels, "labels") if labels else 0
+        self.labels = _arrays.count(labels, "labels", least=0)
         told = 2 * wide
         self.clock = nn.Sequential(nn.Linear(2 * WAVES, told), nn.SiLU(), nn.Linear(told, told))
         self.label = nn.Embedding(self.labels + 1, told)  # the last stands for "not told"
@@ -76,7 +76,9 @@ class UNet(nn.Module):
         self, u: torch.Tensor, clock: torch.Tensor, label: torch.Tensor | None = None
     ) -> torch.Tensor:
         """v (n, C, H, W) of states `u` (n, C, H, W) at `clock` (n,); `label` (n,): integers 0, ...,
-        labels − 1, or `labels` where it is not told; None: nowhere."""
+        labels − 1, or `labels` where it is not told; None: nowhere. ValueError, naming it, for what
+        does not fit."""
+        self._refuse(u, clock, label)
         waves = clock.clamp(-RANGE, RANGE)[:, None] * self._frequencies(u)
         told = self.clock(torch.cat([torch.cos(waves), torch.sin(waves)], 1))
         label = torch.full_like(clock, self.labels, dtype=torch.long) if label is None else label
@@ -94,6 +96,24 @@ class UNet(nn.Module):
         for block in self.up:
             x = block(torch.cat([x, kept.pop()], 1), told)
         return functional.pixel_shuffle(self.head(x), 2)
+
+    def _refuse(self, u, clock, label):
+        """ValueError naming the argument that does not fit."""
+        if u.ndim != 4 or u.shape[1] != self.channels or u.shape[2] % 4 or u.shape[3] % 4:
+            needed = f"(n, {self.channels}, H, W), with sides that 4 divides"
+            raise ValueError(f"u has shape {tuple(u.shape)}; needed: {needed}")
+        if clock.shape != u.shape[:1]:
+            needed = f"({len(u)},), one for each image"
+            raise ValueError(f"clock has shape {tuple(clock.shape)}; needed: {needed}")
+        if label is None:
+            return
+        if label.shape != u.shape[:1] or label.dtype not in (torch.int32, torch.int64):
+            found = f"shape {tuple(label.shape)} and dtype {label.dtype}"
+            raise ValueError(f"label has {found}; needed: whole numbers ({len(u)},)")
+        low, high = _arrays.extent(label)
+        if low < 0 or high > self.labels:
+            needed = f"at most {self.labels} of a network with as many labels, and >= 0"
+            raise ValueError(f"label holds {low if low < 0 else high}; needed: {needed}")
 
     @staticmethod
     def _frequencies(u):
@@ -143,12 +163,12 @@ class _Attention(nn.Module):
 
 
 def reduced(process: Process, t: Times) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """(a, s, r) per mode at times `t`: r = √(α² + σ²), a = α/r and s = σ/r.
+    """(a, s, r) of a `process`, per mode at times `t`: r = √(α² + σ²), a = α/r and s = σ/r.
 
     ValueError where α = σ = 0: nothing is left there.
     """
     alpha, sigma = process.signal(t), process.noise(t)
-    size = torch.sqrt(alpha**2 + sigma**2)
+    size = torch.hypot(*torch.broadcast_tensors(alpha, sigma))  # squares may leave the range
     if not (size > 0).all():
         raise ValueError(f"t is {_arrays.shown(_arrays.times(t))}; needed: α_t > 0 or σ_t > 0")
     return alpha / size, sigma / size, size
@@ -158,10 +178,11 @@ def reduced(process: Process, t: Times) -> tuple[torch.Tensor, torch.Tensor, tor
 class NetworkDenoiser:
     """D(u, t) ≈ E[U_0 | U_t = u] of a `network` for a `process`: in modes D = a ũ − s v.
 
-    `u`: image (..., H, W), with C > 1 channels (..., C, H, W); t as everywhere. `label`: one class,
-    or a tensor of them for the batch; None: not told. `guidance` w: D + w (D of the label − D), at
-    w = 1 that of the label (Ho and Salimans 2022). `about` and `log`: what is known of the
-    training. float32 inside; gradients pass. Raises TypeError, ValueError.
+    `network`: a `UNet`, `process`: a `Process`. `u`: image (..., H, W), with C > 1 channels
+    (..., C, H, W); t as everywhere. `label`: one class, or one for each image, along the leading
+    axes of the batch; None: not told. `guidance` w: D + w (D of the label − D), at w = 1 that of
+    the label (Ho and Salimans 2022). `about` and `log`: what is known of the training. In the
+    network's precision inside, float32 as a rule; gradients pass. Raises TypeError, ValueError.
     """
 
     network: UNet = dataclasses.field(repr=False)
@@ -171,31 +192,56 @@ class NetworkDenoiser:
     about: dict = dataclasses.field(default_factory=dict, repr=False)
     log: dict = dataclasses.field(default_factory=dict, repr=False)
 
+    def __post_init__(self):
+        _arrays.instance(self.network, UNet, "network")
+        _arrays.instance(self.process, Process, "process")
+        _arrays.number(self.guidance, "guidance")
+        if self.label is not None:
+            low, high = _arrays.extent(label := _arrays.to_torch(self.label, "label"))
+            whole = not (label.is_floating_point() or label.is_complex())
+            if not whole or label.dtype == torch.bool or low < 0 or high >= self.network.labels:
+                needed = f"whole numbers >= 0 below the network's {self.network.labels} labels"
+                raise ValueError(f"label is {_arrays.shown(label)}; needed: {needed}")
+
     def told(self, label: int | Array | None, guidance: float = 1.0) -> "NetworkDenoiser":
-        """The same denoiser, told a `label`."""
+        """The same denoiser, told a `label`, with this `guidance`."""
         return dataclasses.replace(self, label=label, guidance=guidance)
 
     def __call__(self, u: Array, t: Times) -> torch.Tensor:
-        basis, t = self.process.basis, _arrays.times(t)
+        basis, t, channels = self.process.basis, _arrays.times(t), self.network.channels
         u = basis.image(u)
-        inner = 2 if self.network.channels == 1 else 3
+        inner = 2 if channels == 1 else 3
+        if u.ndim < inner or inner == 3 and u.shape[-3] != channels:
+            needed = f"colour images (..., {channels}, H, W)"
+            raise ValueError(f"u has shape {tuple(u.shape)}; needed: {needed}")
+        while t.ndim > u.ndim - inner and t.shape[0] == 1:
+            t = t[0]
         u = u.expand(*t.shape, *u.shape) if u.ndim == inner else u
         batch = u.shape[:-inner]
         of_state, of_velocity, size = reduced(self.process, t)
         state = modes_of(basis, u) / _arrays.spread(size, u.shape).to(u)
         ell = clock.log_snr(self.process, tuple(u.shape[-2:]), t)
-        ell = ell.reshape(*t.shape, *[1] * (len(batch) - t.ndim)).expand(batch)
-        v = self._velocity(image_of(basis, state), ell)
+        v = self._velocity(image_of(basis, state), *self._spread(batch, ell, self.label))
         return image_of(basis, scale(of_state, state) - scale(of_velocity, modes_of(basis, v)))
 
-    def _velocity(self, state, ell):
-        """v of states (..., [C,] H, W), in chunks, float32 whatever the caller's precision."""
+    @staticmethod
+    def _spread(batch, ell, label):
+        """The clock and the label of each image of a batch, (n,)."""
+        found = [ell] if label is None else [ell, _arrays.to_torch(label, "label").long()]
+        for i, x in enumerate(found):
+            try:
+                x = x.reshape((*x.shape, *[1] * (len(batch) - x.ndim))).expand(batch)
+            except RuntimeError:
+                needed = f"the leading axes of the batch {tuple(batch)}, or one label"
+                raise ValueError(f"label has shape {tuple(x.shape)}; needed: {needed}") from None
+            found[i] = x.reshape(-1)
+        return found[0], None if label is None else found[1]
+
+    def _velocity(self, state, ell, label):
+        """v of states (..., [C,] H, W), in chunks, in its precision whatever the caller's."""
         like = next(self.network.parameters())
         images = state.reshape(-1, self.network.channels, *state.shape[-2:]).to(like)
-        ell = ell.reshape(-1).to(like)
-        label = self.label
-        if label is not None:
-            label = torch.as_tensor(label, device=like.device).expand(ell.shape)
+        ell, label = ell.to(like), None if label is None else label.to(like.device)
         parts = []
         with torch.autocast(like.device.type, enabled=False):
             for k in range(0, len(images), CHUNK):
@@ -265,16 +311,17 @@ def pack(denoiser: NetworkDenoiser) -> bytes:
 
 
 def fingerprint(process: Process) -> np.ndarray:
-    """log SNR per mode at five times, cut off at ±40: by this a network tells processes apart."""
-    log_snr = process.log_snr(torch.tensor(FINGERPRINT)).clamp(-2 * RANGE, 2 * RANGE)
+    """log SNR per mode of a `process` at five times, cut off at ±40: what weights are made for."""
+    log_snr = process.log_snr(torch.tensor(FINGERPRINT, dtype=torch.float32, device="cpu")).clamp(
+        -2 * RANGE, 2 * RANGE
+    )
     return log_snr.numpy().astype(np.float32)
 
 
 def frozen(about: dict, weights: dict[str, torch.Tensor]) -> UNet:
     """The network that `about` describes, with these `weights`, which no longer change."""
     network = _hollow(about)
-    with torch.inference_mode(False):
-        network.load_state_dict(weights, assign=True)
+    network.load_state_dict(weights, assign=True)
     return network.requires_grad_(False).eval()
 
 
@@ -283,15 +330,17 @@ def _hollow(about):
         return UNet(*(about[key] for key in ARCHITECTURE))
 
 
+@torch.inference_mode(False)  # gradients may pass through the network later
 def _unpack(content, where, process):
     """The denoiser of a weight file, for `process`."""
     arrays, about = _files.unpacked(content, where)
     needed = "needed: a weight file of dpss.training"
-    if not {*ARCHITECTURE} <= {*about} or "log_snr" not in arrays:
+    trained = arrays.get("log_snr", np.empty(0, object))
+    if not {*ARCHITECTURE} <= {*about} or trained.dtype.kind != "f":
         raise ValueError(f"{where} does not say of which network it is; {needed}")
     try:
         network = _hollow(about)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
         raise ValueError(f"{where} names a network that cannot be ({error}); {needed}") from None
     weights = {}
     for name, like in network.state_dict().items():
@@ -300,7 +349,7 @@ def _unpack(content, where, process):
             what = f"{name} with shape {found.shape} and dtype {found.dtype}, or not finite"
             raise ValueError(f"{where} has {what}; needed: finite numbers {tuple(like.shape)}")
         weights[name] = torch.from_numpy(found.astype(np.float32))
-    trained, mine = arrays["log_snr"], fingerprint(process)
+    mine = fingerprint(process)
     alike = trained.shape == mine.shape and np.allclose(trained, mine, rtol=1e-3, atol=1e-3)
     flat = trained.shape[-2:] == mine.shape[-2:] == (1, 1)
     if not (alike or flat):

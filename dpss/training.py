@@ -142,7 +142,7 @@ class _Run:
         self.rate = _arrays.number(rate, "rate", above=0)
         self.averaging = _share(averaging, "averaging")
         self.untold = _share(untold, "untold")
-        self.seed = seed = _arrays.count(seed + 1, "seed") - 1
+        self.seed = seed = _arrays.count(seed, "seed", least=0)
         classes = 0 if self.labels is None else int(self.labels.max()) + 1
         network = _fresh(seed, widths, channels, classes) if network is None else network
         self.network = _arrays.instance(network, UNet, "network")
@@ -151,6 +151,11 @@ class _Run:
             raise ValueError(f"network has {found}; needed: {channels} and {classes}")
         if any(side % 4 for side in self.shape):
             raise ValueError(f"images has grids {self.shape}; needed: sides that 4 divides")
+        kinds = {str(p.dtype) for p in network.parameters()}
+        if kinds != {"torch.float32"}:
+            needed = "torch.float32, see `precision` for another"
+            raise ValueError(f"network has dtype {', '.join(sorted(kinds))}; needed: {needed}")
+        network.requires_grad_(True)  # that of a denoiser is frozen
         self.device = next(network.parameters()).device
         self.mean = {name: p.detach().clone() for name, p in network.named_parameters()}
         self.optimiser = torch.optim.AdamW(
@@ -220,18 +225,24 @@ class _Run:
     def restore(self, path):
         """Go on from a checkpoint."""
         arrays, about = _files.unpacked(path.read_bytes(), str(path))
-        settings = about.get("settings", {})
+        settings, needed = about.get("settings"), "needed: a whole checkpoint"
+        if not isinstance(settings, dict):
+            raise ValueError(f"{path} lacks settings; {needed}")
         for name, value in self.about.items():
             if settings.get(name) != value:
                 found = f"{name} {settings.get(name)!r}, here it is {value!r}"
-                needed = "the same settings, or another folder"
-                raise ValueError(f"into holds {path.name} of a run with {found}; needed: {needed}")
+                needed = "needed: the same settings, or another folder"
+                raise ValueError(f"into holds {path.name} of a run with {found}; {needed}")
+        parts = {f"{part}/{name}": mean.shape for part in PARTS for name, mean in self.mean.items()}
+        shapes = {name: x.shape for name, x in arrays.items() if x.dtype.kind in "fiu"}
+        logged = {f"log/{name}": shapes.get("log/iteration") for name in self.log}
+        for name, shape in {"done": (), "seconds": (), **logged, **parts}.items():
+            if name not in about and (name not in shapes or shapes[name] != shape):
+                raise ValueError(f"{path} lacks {name}; {needed}")
         state = {}
         with torch.no_grad():
             for k, (name, p) in enumerate(self.network.named_parameters()):
-                parts = [arrays.get(f"{part}/{name}") for part in PARTS]
-                if any(x is None or x.shape != p.shape for x in parts):
-                    raise ValueError(f"{path} lacks {name}; needed: a whole checkpoint")
+                parts = [arrays[f"{part}/{name}"] for part in PARTS]
                 weight, mean, first, second = (torch.from_numpy(x).to(p) for x in parts)
                 p.copy_(weight)
                 self.mean[name].copy_(mean)
@@ -249,21 +260,20 @@ def _loop(run, world, folder, every, precision, measure, progress):
     module, rank, size = world
     mine = slice(rank * run.batch // size, (rank + 1) * run.batch // size)
     started, losses = time.monotonic() - run.seconds, []
-    bar = tqdm(total=run.iterations, initial=run.done, disable=not progress or rank > 0, unit="it")
+    shown = progress and rank == 0
+    bar = tqdm(total=run.iterations, initial=run.done, disable=not shown, unit="it")
     for i in range(run.done, run.iterations):
         loss = _iteration(run, module, i, mine, size, precision)
         if not math.isfinite(loss):
-            where = f"; the last checkpoint is in {folder}" if folder else ""
-            needed = "a smaller rate, or float32"
-            raise FloatingPointError(
-                f"the loss is {loss} at iteration {i}; needed: {needed}{where}"
-            )
+            raise FloatingPointError(_lost(f"the loss is {loss} at", i, folder))
         losses.append(loss)
         bar.set_postfix(loss=f"{loss:.4f}", refresh=False)
         bar.update()
         if (i + 1) % every and i + 1 < run.iterations:
             continue
         run.done, run.seconds = i + 1, time.monotonic() - started
+        if not all(torch.isfinite(p).all() for p in run.network.parameters()):
+            raise FloatingPointError(_lost("a weight is not finite after", i, folder))
         if rank == 0:
             found = float("nan") if measure is None else float(measure(run.denoiser()))
             for name, value in zip(run.log, (i + 1, np.mean(losses), found)):
@@ -274,6 +284,11 @@ def _loop(run, world, folder, every, precision, measure, progress):
     bar.close()
     if folder and rank == 0:
         _files.write(folder / WEIGHTS, pack(run.denoiser()))
+
+
+def _lost(what, i, folder):
+    where = f"; {folder} keeps the last checkpoint" if folder else ""
+    return f"{what} iteration {i}; needed: a smaller rate, or float32{where}"
 
 
 def _iteration(run, module, i, mine, size, precision):
@@ -290,7 +305,8 @@ def _iteration(run, module, i, mine, size, precision):
     grey = state.ndim == 3
     state, velocity = (x[:, None] if grey else x for x in (state, velocity))
     kind = run.device.type
-    with torch.autocast(kind, dtype=precision, enabled=precision is not None):
+    # without a cache: inside that of `_own_state` it would keep the weights of iteration 0
+    with torch.autocast(kind, precision, enabled=precision is not None, cache_enabled=False):
         found = module(state, ell, label)
     # the mean over the whole batch is the mean of the processes' parts, if each is weighted
     share = len(state) * size / run.batch
@@ -334,8 +350,8 @@ def _labels(labels, n):
         return None
     labels = _arrays.to_torch(labels, "labels")
     whole = not (labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool)
-    if not whole or labels.shape != (n,) or labels.min() < 0:
-        found = f"shape {tuple(labels.shape)} and dtype {labels.dtype}"
+    if not whole or labels.shape != (n,) or labels.long().min() < 0:
+        found = f"shape {tuple(labels.shape)}, dtype {labels.dtype} and {_arrays.shown(labels)}"
         raise ValueError(f"labels has {found}; needed: whole numbers >= 0, shape ({n},)")
     return labels.cpu().long()
 
@@ -369,7 +385,7 @@ def _generator(*numbers):
 def _fresh(seed, widths, channels, labels):
     """A network whose weights come from the seed alone."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(_key(seed, 0))
+        torch.default_generator.manual_seed(_key(seed, 0))  # not those of accelerators
         return UNet(widths, channels, labels)
 
 
@@ -383,7 +399,13 @@ def _own_state():
     dtype = torch.get_default_dtype()
     torch.set_default_dtype(torch.float32)
     try:
-        with torch.random.fork_rng(devices=[]), torch.inference_mode(False), torch.enable_grad():
+        with contextlib.ExitStack() as own:
+            own.enter_context(torch.device("cpu"))
+            own.enter_context(torch.random.fork_rng(devices=[]))
+            own.enter_context(torch.inference_mode(False))
+            own.enter_context(torch.enable_grad())
+            for kind in ("cpu", "cuda")[: 1 + torch.cuda.is_available()]:
+                own.enter_context(torch.autocast(kind, enabled=False))  # backward would follow it
             yield
     finally:
         torch.set_default_dtype(dtype)
@@ -408,7 +430,7 @@ def _processes(run):
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """`python -m dpss.training`: see --help."""
+    """`python -m dpss.training`, with its `arguments`: see --help."""
     parser = argparse.ArgumentParser(
         prog="python -m dpss.training",
         description="Train a denoiser, or go on with it where FOLDER holds a checkpoint. Under "
@@ -443,6 +465,8 @@ def main(arguments: list[str] | None = None) -> None:
         torch.set_num_threads(options.threads)
     u, labels = _stored(options.images)
     labels = None if options.unlabelled else labels
+    if options.device == "cuda":  # one for each process of torchrun
+        options.device += f":{os.environ.get('LOCAL_RANK', 0)}"
     process = TRAINED[options.process](u.shape[-2:])
     classes = 0 if labels is None else int(labels.max()) + 1
     channels = 1 if u.ndim == 3 else u.shape[1]
@@ -469,10 +493,13 @@ def _stored(path):
     """Images and labels, or None, of an .npz file."""
     if path is None:
         return images.fashion("train")
-    with np.load(path, allow_pickle=False) as stored:
-        if "images" not in stored:
-            raise SystemExit(f"{path} holds {', '.join(stored)}; needed: images, perhaps labels")
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            stored = {name: file[name] for name in ("images", "labels") if name in file}
         return images.as_float(stored["images"]).astype(np.float32), stored.get("labels")
+    except Exception as error:  # zipfile and NumPy raise what they like at damaged files
+        needed = "an .npz file of images (n, H, W), perhaps with labels (n,)"
+        raise SystemExit(f"--images {path}: {error!r}; needed: {needed}") from None
 
 
 def _distance(process, u, denoiser):

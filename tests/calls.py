@@ -17,7 +17,7 @@ from catalogue import mild
 from reference import image, positive
 
 import dpss
-from dpss import certificate, figures, laws, osmosis, priors, reverse
+from dpss import certificate, families, figures, laws, network, osmosis, priors, reverse
 from dpss.bases import Basis, Cosines, Osmotic, Pixels
 from dpss.processes import Process
 
@@ -31,6 +31,7 @@ MASK, MASKS = image(GRID, 5) > 0, image((2, *GRID), 6) > 0
 DY, DX = 1.5 * image((2, 4, 6), 7), 1.5 * image((2, 5, 5), 8)
 STD = 0.2 + 0.5 * image(GRID, 9) ** 2
 SMALL = image((4, 28, 28), 10)  # what the classifier takes
+BRICKS = image((2, 4, 8), 14)  # what a network takes
 DENSITY, OTHER = (positive((2, *GRID), i) for i in (11, 12))
 DENSITY, OTHER = (p / p.sum((-2, -1), keepdims=True) for p in (DENSITY, OTHER))
 FEATURES = image((6, 4), 13)
@@ -63,6 +64,17 @@ def flat():
 
 def law():
     return laws.Gaussian(torch.as_tensor(U), STD, process().basis)
+
+
+def trained(labels=0):
+    """A denoiser of a small network whose weights are random."""
+    net = network._hollow({"widths": (8, 8), "channels": 1, "labels": labels})
+    draw = torch.Generator().manual_seed(3)
+    weights = {
+        name: 0.2 * torch.randn(x.shape, generator=draw) for name, x in net.state_dict().items()
+    }
+    about = {"widths": [8, 8], "channels": 1, "labels": labels}
+    return network.NetworkDenoiser(network.frozen(about, weights), families.vp(), about=about)
 
 
 def picture(**_):
@@ -110,24 +122,34 @@ NO_CALL = {
     "certificate.Certificate": "holds what it is given",
     "features.Classifier": "a module of torch, called by features and classify",
     "features.Classifier.forward": "a module of torch, called by features and classify",
+    "features.reference": "reads a file",
     "figures.Figure": "a figure of Matplotlib",
     "figures.explore": "draws what functions return; Explorer.widget shows it",
     "figures.Explorer": "holds what explore gives it",
+    "images.digits": "reads a file",
     "images.fashion": "reads a file",
     "images.names": "reads a file",
     "images.load": "reads a file",
     "images.photograph": "reads a file",
     "images.save": "writes a file, of which its own tests know",
+    "network.UNet": "a module of torch, called by NetworkDenoiser",
+    "network.UNet.forward": "a module of torch, called by NetworkDenoiser",
+    "network.frozen": "takes the weights of a module of torch",
+    "network.load": "reads a file",
+    "network.pack": "takes a denoiser: what it writes, test_network.py reads again",
+    "training.main": "the command",
 }
 
 # Parameters that take no array: numbers, words, switches, functions, objects of the library.
 OPTIONS = """
-    above args at atol axes basis below beta_max beta_min bins blur_max cell claim colour
-    columns contrast defect denoiser diffusivity digits drift dtype earlier eta features
-    figure_of first frames generator height holds laplacian largest_diffusivity log_signal logx
-    logy min_gain model n name noise options other parameters phi prediction predicts presmoothing
-    prior process progress property range replay rows rtol scheme shape sigma sigma_max sigma_min
-    signal spacing start steps t_max text title titles value_range what width witness xlabel ylabel
+    about above args at atol averaging axes basis batch below beta_max beta_min bins blur_max
+    cell claim colour columns contrast defect denoiser diffusivity digits drift dtype earlier
+    eta every features figure_of first frames generator guidance height holds into iterations
+    laplacian largest_diffusivity log log_signal logx logy measure min_gain model n name network
+    noise options other parameters phi precision prediction predicts presmoothing prior process
+    progress property range rate replay rows rtol scheme seed shape sigma sigma_max sigma_min
+    signal spacing start steps t_max text title titles untold value_range what width widths
+    witness xlabel ylabel
 """.split()
 
 # -- examples
@@ -143,6 +165,7 @@ SELF = {
     "laws.Gaussian": law(),
     "laws.Kernel": process().kernel(T, LATER),
     "osmosis.Drift": flat(),
+    "network.NetworkDenoiser": trained(3),
     "priors.Mixture": priors.Mixture([0.3, 0.7], U, 0.4, process().basis),
     "priors.GaussianPrior": prior(),
     "priors.Empirical": priors.Empirical(U),
@@ -168,6 +191,10 @@ CALLS = {
     "certificate.certify": [dict(process=process(), shape=GRID, times=DOWN[::-1].copy())],
     "claims.check": [dict(claim="X1", what="an example", value=U, below=np.abs(U).max() + 1e-9)],
     "claims.outcome": [dict(prediction="01-word", result=Plain(0.26))],
+    "clock.log_snr": [dict(process=process(), shape=GRID, t=T)],
+    "clock.times": [dict(process=process(), shape=GRID, steps=3)],
+    "clock.angle": [dict(ell=Plain(torch.tensor([0.0, 1.0])))],
+    "clock.at": [dict(process=process(), shape=GRID, angles=Plain(torch.tensor([0.5, 1.0])))],
     "diffusion.homogeneous": [dict(u=U, t=T), dict(u=image((2, 130, 3)), t=T)],
     "diffusion.nonlinear": [
         dict(u=U, t=Plain(2.0), contrast=0.3, scheme=scheme, presmoothing=0.5)
@@ -229,6 +256,13 @@ CALLS = {
             mean_a=FEATURES[0], cov_a=COVARIANCE, mean_b=FEATURES[1], cov_b=COVARIANCE @ COVARIANCE
         )
     ],
+    "network.NetworkDenoiser": [
+        dict(network=trained().network, process=families.vp(), label=Plain(None))
+    ],
+    "network.NetworkDenoiser.told": [dict(label=np.array([0, 2]), guidance=1.5)],
+    "network.NetworkDenoiser.__call__": [dict(u=BRICKS, t=T)],
+    "network.reduced": [dict(process=process(), t=T)],
+    "network.fingerprint": [dict(process=process())],
     "osmosis.Drift": [dict(dy=DY, dx=DX, potential=Plain(None)), dict(dy=DY, dx=DX, potential=U)],
     "osmosis.Drift.shape": [{}],
     "osmosis.canonical_drift": [
@@ -251,6 +285,17 @@ CALLS = {
     "osmosis.shadow_removal": [dict(u=W, shadow_edge=MASK)],
     "osmosis.clone": [dict(background=W, foreground=DENSITY, mask=MASK)],
     "osmosis.compress": [dict(u=W, mask=MASK)],
+    "training.train": [
+        dict(
+            process=families.vp(),
+            images=BRICKS,
+            labels=np.array([1, 0]),
+            widths=(8, 8),
+            iterations=1,
+            batch=2,
+            progress=False,
+        )
+    ],
     "priors.Mixture": [dict(weights=T, means=U, std=LATER, basis=process().basis)],
     "priors.Mixture.sample": [dict(n=3)],
     "priors.Mixture.log_density": [dict(process=process(), u=U, t=T)],
@@ -365,6 +410,8 @@ def content(x):
         return tuple((str(key), content(value)) for key, value in x.items())
     if isinstance(x, (list, tuple)):
         return tuple(map(content, x))
+    if isinstance(x, network.NetworkDenoiser):
+        return content(x(torch.from_numpy(BRICKS), 0.4))
     if isinstance(x, (reverse._NetworkDenoiser, priors._Exact)):
         return content(x(torch.from_numpy(U), 0.4))
     if isinstance(x, (Basis, figures.Explorer, *LAWS)):

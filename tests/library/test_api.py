@@ -133,12 +133,12 @@ def test_the_api_page_has_every_module_and_the_table_of_contents_has_the_page():
 def test_imports_point_one_way():
     """bases → processes → families, priors → reverse; diffusion, osmosis; measures → certificate.
 
-    Figures come last.
+    Clock → network → training; figures come last.
     """
     order = (
-        "_arrays _data _osmosis _nonlinear _cosines osmosis bases _coefficients laws diffusion "
-        "processes families priors reverse images features measures _geometry _conditions "
-        "_witnesses _symmetries certificate claims _words figures"
+        "_arrays _data _files _osmosis _nonlinear _cosines osmosis bases _coefficients laws "
+        "diffusion processes families priors clock reverse network images features measures "
+        "training _geometry _conditions _witnesses _symmetries certificate claims _words figures"
     ).split()
     present = {path.stem for path in (ROOT / "dpss").glob("*.py")} - {"__init__"}  # not exercises
     assert present == set(order)

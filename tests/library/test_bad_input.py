@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from dpss import images, measures, reverse
+from dpss import clock, images, measures, network, reverse
 from dpss.bases import Cosines, Osmotic, Pixels
 from dpss.certificate import certify
 from dpss.diffusion import edge_enhancing, homogeneous, inpaint, nonlinear, step_limit
@@ -32,7 +32,9 @@ from dpss.osmosis import (
 from dpss.osmosis import step_limit as osmosis_limit
 from dpss.priors import Empirical, GaussianPrior, Mixture
 from dpss.processes import Gaussian, Kernel, Process
+from dpss.training import train
 
+small = network.UNet((8, 8))
 good, other = np.full((3, 4), 0.5), np.linspace(0.1, 0.9, 12).reshape(3, 4)
 mask = np.zeros((3, 4), bool)
 flat = canonical_drift(np.ones((3, 4)))
@@ -832,6 +834,36 @@ OTHER = {
     "reverse inpaint, eta": (
         "eta",
         lambda: reverse.inpaint(vp(), half, good, ~mask, [0.5, 0.0], eta=2.0),
+    ),
+    "clock, no process": ("process", lambda: clock.log_snr(None, (3, 4), 0.5)),
+    "clock, another grid": ("shape", lambda: clock.log_snr(p, (4, 4), 0.5)),
+    "clock, no grid": ("shape", lambda: clock.log_snr(vp(), 28, 0.5)),
+    "clock, beyond": ("t", lambda: clock.log_snr(vp(), (3, 4), 1.5)),
+    "clock, steps": ("steps", lambda: clock.times(vp(), (3, 4), 0)),
+    "clock, start": ("start", lambda: clock.times(vp(), (3, 4), 5, start=1.5)),
+    "clock, start at the end": ("start", lambda: clock.times(vp(), (3, 4), 5, start=1e-12)),
+    "clock, nothing lost": ("start", lambda: clock.times(heat((3, 4), sigma=0), (3, 4), 5)),
+    "network, widths": ("widths", lambda: network.UNet((8, 9))),
+    "network, channels": ("channels", lambda: network.UNet((8, 8), 0)),
+    "denoiser, no network": ("network", lambda: network.NetworkDenoiser(half, vp())),
+    "denoiser, no process": ("process", lambda: network.NetworkDenoiser(small, "vp")),
+    "denoiser, label": ("label", lambda: network.NetworkDenoiser(small, vp(), label=1)),
+    "denoiser, guidance": (
+        "guidance",
+        lambda: network.NetworkDenoiser(small, vp(), guidance=float("inf")),
+    ),
+    "denoiser, sides": ("u", lambda: network.NetworkDenoiser(small, vp())(good, 0.5)),
+    "load, a name": ("name", lambda: network.load(3)),
+    "train, images": ("images", lambda: train(vp(), np.ones((2, 4, 4), int), network=small)),
+    "train, rate": ("rate", lambda: train(vp(), np.ones((2, 4, 4)), network=small, rate=-1)),
+    "train, into": ("into", lambda: train(vp(), np.ones((2, 4, 4)), network=small, into=3)),
+    "frechet_distance, features without b": (
+        "b",
+        lambda: measures.frechet_distance(batch(good), features=lambda u: u.mean(-1)),
+    ),
+    "frechet_distance, no features of the reference": (
+        "b",
+        lambda: measures.frechet_distance(np.eye(5)),
     ),
     "flow coefficients without noise": ("t|σ", lambda: vp().flow(0.0)),
     "sde coefficients where they are infinite": ("t", lambda: blurring((3, 4)).sde(1.0)),

@@ -184,6 +184,31 @@ def test_features_of_ones_own():
     )
 
 
+def test_without_a_second_set_the_distance_is_that_to_all_training_images():
+    mean, covariance = features.reference()
+    assert mean.shape == (64,) and covariance.shape == (64, 64) and mean.dtype == np.float64
+    some = test_images[:100]
+    seen = features.features(some)
+    found = measures.frechet_distance(some)
+    expected = measures.gaussian_frechet(seen.mean(0), np.cov(seen.T), mean, covariance)
+    assert abs(found - expected) < 1e-9 * expected
+    assert measures.frechet_distance(torch.as_tensor(some)) == found
+    assert measures.frechet_distance(seen) == found  # ready features
+    with pytest.raises(ValueError, match="b is None; needed: images"):
+        measures.frechet_distance(some, features=lambda u: u.mean(-1))
+    with pytest.raises(ValueError, match="b has 64 features; needed: 63"):
+        measures.frechet_distance(seen[:, :63])
+    with pytest.raises(ValueError, match="a has shape"):
+        measures.frechet_distance(np.zeros((5, 3, 28, 28)))
+
+
+def test_the_reference_is_that_of_the_training_images():
+    """The shipped 4,000 of the 60,000 are near, their mirror images are not: real images floor."""
+    train_images = images.fashion("train")[0]
+    near = measures.frechet_distance(train_images)
+    assert near < 1.0 < 10 < measures.frechet_distance(-train_images[:1000])
+
+
 # -- Inception: torchvision is not among the packages, so a stand-in takes its place
 
 
