@@ -66,9 +66,21 @@ class UNet(nn.Module):
         self.finer = _conv(wider, wide)
         self.up = nn.ModuleList([_Block(2 * wide, wide, told) for _ in range(2)])
         self.head = nn.Sequential(nn.GroupNorm(GROUPS, wide), nn.SiLU(), _conv(wide, 4 * channels))
-        nn.init.normal_(self.label.weight, std=0.02)
-        # blocks start as the identity and the network at v = 0
-        for last in [self.head[-1]] + [m.last for m in self.modules() if hasattr(m, "last")]:
+        self.draw()
+
+    def draw(self, generator: torch.Generator | None = None) -> None:
+        """New weights from the `generator`: blocks are the identity, and v is 0."""
+        for part in self.modules():
+            if isinstance(part, (nn.Conv2d, nn.Linear)):
+                bound = part.weight[0].numel() ** -0.5  # one over the root of the inputs
+                nn.init.uniform_(part.weight, -bound, bound, generator)
+                nn.init.uniform_(part.bias, -bound, bound, generator)
+            elif isinstance(part, nn.GroupNorm):
+                nn.init.ones_(part.weight)
+                nn.init.zeros_(part.bias)
+        nn.init.normal_(self.label.weight, std=0.02, generator=generator)
+        blocks = [part for part in self.modules() if isinstance(part, (_Block, _Attention))]
+        for last in (self.head[-1], *(x for part in blocks for x in part.starts_at_zero())):
             nn.init.zeros_(last.weight)
             nn.init.zeros_(last.bias)
 
@@ -133,8 +145,9 @@ class _Block(nn.Module):
         self.told, self.scaled = nn.Linear(told, 2 * after), nn.GroupNorm(GROUPS, after)
         self.last = _conv(after, after)
         self.skip = nn.Identity() if before == after else nn.Conv2d(before, after, 1)
-        nn.init.zeros_(self.told.weight)
-        nn.init.zeros_(self.told.bias)
+
+    def starts_at_zero(self):
+        return self.told, self.last
 
     def forward(self, x, told):
         gain, shift = self.told(told)[:, :, None, None].chunk(2, 1)
@@ -150,6 +163,9 @@ class _Attention(nn.Module):
         super().__init__()
         self.norm, self.query = nn.GroupNorm(GROUPS, width), nn.Conv2d(width, 3 * width, 1)
         self.last = nn.Conv2d(width, width, 1)
+
+    def starts_at_zero(self):
+        return (self.last,)
 
     def forward(self, x):
         n, c, h, w = x.shape
@@ -270,8 +286,8 @@ ARCHITECTURE = "widths", "channels", "labels"
 def load(name: str | os.PathLike, process: Process | None = None) -> NetworkDenoiser:
     """The denoiser with the shipped weights `name`, "vp", "heat" or "blurring", or of a file.
 
-    Trained on Fashion-MNIST, images (..., 28, 28) in [−1, 1]: see data/weights/README.md. "vp" can
-    be told one of ten classes. `process`: None for that of the training, `dpss.vp()`,
+    Trained on Fashion-MNIST, images (..., 28, 28) in [−1, 1]: see the cards in data/weights. "vp"
+    can be told one of ten classes. `process`: None for that of the training, `dpss.vp()`,
     `dpss.heat((28, 28), sigma=0.02)` or `dpss.blurring((28, 28))`; another one is right if it has
     the same SNR per mode, and so every process that treats all modes alike serves with "vp".
     `name` may be a path to the weights.npz of `training.train`, which needs its `process`. Reading

@@ -194,13 +194,16 @@ class _Run:
         )
         generator = _generator(self.seed, 2, i)
         # one time in each of as many equal parts: less noise than times drawn one by one
-        share = torch.arange(self.batch) + torch.rand(self.batch, generator=generator).double()
+        uniform = functools.partial(
+            torch.rand, self.batch, generator=generator, dtype=torch.float32
+        )
+        share = torch.arange(self.batch) + uniform().double()
         first, last = self.ends
         t = clock.at(self.process, self.shape, first + (last - first) * share / self.batch)
-        noise = torch.randn(self.images[chosen].shape, generator=generator)
+        noise = torch.empty_like(self.images[chosen]).normal_(generator=generator)
         label = None
         if self.labels is not None:
-            hidden = torch.rand(self.batch, generator=generator) < self.untold
+            hidden = uniform() < self.untold
             label = self.labels[chosen].masked_fill(hidden, self.network.labels)
         return self.images[chosen], t, noise, label
 
@@ -246,7 +249,7 @@ class _Run:
                 weight, mean, first, second = (torch.from_numpy(x).to(p) for x in parts)
                 p.copy_(weight)
                 self.mean[name].copy_(mean)
-                step = torch.tensor(float(about["done"]))
+                step = torch.tensor(float(about["done"]), dtype=torch.float32)
                 state[k] = {"step": step, "exp_avg": first, "exp_avg_sq": second}
         self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": state})
         self.log = {name: arrays[f"log/{name}"].tolist() for name in self.log}
@@ -384,9 +387,10 @@ def _generator(*numbers):
 
 def _fresh(seed, widths, channels, labels):
     """A network whose weights come from the seed alone."""
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(_key(seed, 0))  # not those of accelerators
-        return UNet(widths, channels, labels)
+    with torch.device("meta"):  # torch's own generator, which threads share, stays where it is
+        network = UNet(widths, channels, labels).float()
+    network.to_empty(device="cpu").draw(_generator(seed, 0))
+    return network
 
 
 def _digest(values):
@@ -396,19 +400,13 @@ def _digest(values):
 @contextlib.contextmanager
 def _own_state():
     """What the caller has set does not change a run, nor does a run change it."""
-    dtype = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float32)
-    try:
-        with contextlib.ExitStack() as own:
-            own.enter_context(torch.device("cpu"))
-            own.enter_context(torch.random.fork_rng(devices=[]))
-            own.enter_context(torch.inference_mode(False))
-            own.enter_context(torch.enable_grad())
-            for kind in ("cpu", "cuda")[: 1 + torch.cuda.is_available()]:
-                own.enter_context(torch.autocast(kind, enabled=False))  # backward would follow it
-            yield
-    finally:
-        torch.set_default_dtype(dtype)
+    with contextlib.ExitStack() as own:
+        own.enter_context(torch.device("cpu"))
+        own.enter_context(torch.inference_mode(False))
+        own.enter_context(torch.enable_grad())
+        for kind in ("cpu", "cuda")[: 1 + torch.cuda.is_available()]:
+            own.enter_context(torch.autocast(kind, enabled=False))  # backward would follow it
+        yield
 
 
 @contextlib.contextmanager
