@@ -11,23 +11,14 @@ checksum in sources.toml is that of the shipped file. The file is written whole,
 import argparse
 import hashlib
 import pathlib
-import tomllib
 
 import torch
-from rebuild import HERE, archive, idx, members_of_deb
+from rebuild import HERE, archive, idx, members_of_deb, source
 
+from dpss import _files
 from dpss.features import Classifier
 
 SEED, EPOCHS, BATCH, RATE = 1, 14, 128, 2e-3
-
-
-def opened(path):
-    """The files of the package, its checksum verified."""
-    package = path.read_bytes()
-    sources = tomllib.loads((HERE / "sources.toml").read_text("utf-8"))["source"]
-    if hashlib.sha256(package).hexdigest() != sources["fashion"]["sha256"]:
-        raise SystemExit(f"{path.name} is not the package of sources.toml")
-    return members_of_deb(package)
 
 
 def load(files, stem):
@@ -72,15 +63,13 @@ def main():
     parser.add_argument("fashion", type=pathlib.Path)
     parser.add_argument("--into", type=pathlib.Path, default=HERE)
     options = parser.parse_args()
-    files = opened(options.fashion)
+    files = members_of_deb(source(options.fashion, "fashion"))
     torch.set_num_threads(1)
     network = train(*load(files, "train"))
     print(f"accuracy on the test images: {accuracy(network, *load(files, 't10k')):.4f}")
     weights = {name: value.half().numpy() for name, value in network.state_dict().items()}
     content = archive(weights)
-    partial = options.into / "classifier.partial"
-    partial.write_bytes(content)
-    partial.replace(options.into / "classifier.npz")
+    _files.write(options.into / "classifier.npz", content)
     print(hashlib.sha256(content).hexdigest(), "classifier.npz")
 
 

@@ -11,6 +11,7 @@ file and prints the checksums for sources.toml. Files are written whole.
 """
 
 import argparse
+import functools
 import hashlib
 import pathlib
 
@@ -22,8 +23,8 @@ from dpss import _files, clock, images, measures, network, reverse
 
 COUNT, SEEDS = 1000, (1, 2, 3, 4, 5)
 WAYS = {  # name: (sampler, steps, evaluations)
-    "DDIM": (lambda *a, **k: reverse.sample(*a, eta=0.0, **k), 20, 20),
-    "DDIM, 40": (lambda *a, **k: reverse.sample(*a, eta=0.0, **k), 40, 40),
+    "DDIM": (functools.partial(reverse.sample, eta=0.0), 20, 20),
+    "DDIM, 40": (functools.partial(reverse.sample, eta=0.0), 40, 40),
     "exponential": (reverse.exponential, 20, 20),
     "exponential, 40": (reverse.exponential, 40, 40),
     "Heun": (reverse.flow, 20, 39),

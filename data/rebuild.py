@@ -19,6 +19,7 @@ from PIL import Image
 
 HERE = pathlib.Path(__file__).resolve().parent
 PER_CLASS = {"train": ("train", 400), "test": ("t10k", 100)}
+PACKAGES = "fashion", "photographs", "digits"  # as sources.toml names them
 SIDE = 256
 # name: (file in skimage/data, left and top corner and side of the square that is cut out)
 PHOTOGRAPHS = {
@@ -29,6 +30,16 @@ PHOTOGRAPHS = {
     "coffee": ("coffee.png", (140, 0, 400)),
     "rocket": ("rocket.jpg", (170, 0, 427)),
 }
+
+
+def source(path, key):
+    """The bytes of one of the packages of sources.toml, its checksum verified."""
+    content = path.read_bytes()
+    needed = tomllib.loads((HERE / "sources.toml").read_text("utf-8"))["source"][key]["sha256"]
+    found = hashlib.sha256(content).hexdigest()
+    if found != needed:
+        raise SystemExit(f"{path.name} has sha256 {found}; needed: {needed}")
+    return content
 
 
 def members_of_deb(data):
@@ -106,15 +117,7 @@ def main():
     parser.add_argument("digits", type=pathlib.Path)
     parser.add_argument("--into", type=pathlib.Path, default=HERE)
     options = parser.parse_args()
-    known = tomllib.loads((HERE / "sources.toml").read_text("utf-8"))["source"]
-    inputs = {}
-    for key in ("fashion", "photographs", "digits"):
-        inputs[key] = getattr(options, key).read_bytes()
-        found = hashlib.sha256(inputs[key]).hexdigest()
-        if found != known[key]["sha256"]:
-            raise SystemExit(
-                f"{getattr(options, key).name} has sha256 {found}; needed: {known[key]['sha256']}"
-            )
+    inputs = {key: source(getattr(options, key), key) for key in PACKAGES}
     made = {"fashion.npz": fashion(members_of_deb(inputs["fashion"]))}
     with zipfile.ZipFile(io.BytesIO(inputs["photographs"])) as wheel:
         for name, (file, box) in PHOTOGRAPHS.items():

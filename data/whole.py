@@ -12,8 +12,8 @@ import pathlib
 
 import numpy as np
 import torch
-from classifier import load, opened
-from rebuild import archive
+from classifier import load
+from rebuild import archive, members_of_deb, source
 
 from dpss import _files
 from dpss.features import features
@@ -25,7 +25,7 @@ def main():
     parser.add_argument("--into", type=pathlib.Path, required=True)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    images, labels = load(opened(options.fashion), "train")
+    images, labels = load(members_of_deb(source(options.fashion, "fashion")), "train")
     seen = features(images[:, 0]).numpy()
     grey = ((images[:, 0] + 1) * 127.5).round().to(torch.uint8)
     arrays = {

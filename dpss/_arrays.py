@@ -273,6 +273,14 @@ def number(x, name, *, above=None, least=None):
     return value
 
 
+def share(x, name):
+    """`x` as a float in [0, 1]."""
+    x = number(x, name, least=0)
+    if x > 1:
+        raise ValueError(f"{name} is {x:g}; needed: a number in [0, 1]")
+    return x
+
+
 def count(n, name, least=1):
     """`n` as a whole number of at least `least`."""
     if isinstance(n, bool) or not hasattr(n, "__index__"):

@@ -43,12 +43,8 @@ def log_snr(process: Process, shape: tuple[int, int], t: Times) -> torch.Tensor:
     per_mode = process.log_snr(t).detach()
     if per_mode.shape[-2:] == (1, 1):
         return per_mode[..., 0, 0]
-    log_c = _log_spectrum(process.basis, shape)
-    log_snrs = per_mode.flatten(-2)[..., log_c > -torch.inf]
-    log_c = log_c[log_c > -torch.inf]
-    told = _softplus(log_snrs + log_c).mean(-1)
-    grid = torch.linspace(-FARTHEST, FARTHEST, 641, dtype=torch.float64, device="cpu")
-    known = _softplus(grid[:, None] + log_c).mean(-1)
+    counts, log_c, grid, known = _scale(process.basis, shape)
+    told = _softplus(per_mode.flatten(-2)[..., counts] + log_c).mean(-1)
     ell = torch.from_numpy(np.asarray(np.interp(told.numpy(), known.numpy(), grid.numpy())))
     for _ in range(2):  # Newton's method, from a start good to three digits
         x = ell[..., None] + log_c
@@ -103,6 +99,17 @@ def _table(process, shape):
     parts = [log_snr(process, shape, (part**2).clamp(max=1)) for part in roots.split(ROWS)]
     angles = angle(torch.cat(parts))
     return roots.numpy(), np.maximum.accumulate(angles.numpy())
+
+
+@functools.lru_cache(maxsize=8)
+@torch.inference_mode(False)
+def _scale(basis, shape):
+    """What the clock needs of a basis: the modes that count, their log c, and, for a grid of ℓ,
+    the mean of log(1 + c e^ℓ)."""
+    log_c = _log_spectrum(basis, shape)
+    counts = log_c > -torch.inf
+    grid = torch.linspace(-FARTHEST, FARTHEST, 641, dtype=torch.float64, device="cpu")
+    return counts, log_c[counts], grid, _softplus(grid[:, None] + log_c[counts]).mean(-1)
 
 
 def _log_spectrum(basis, shape):

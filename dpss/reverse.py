@@ -58,7 +58,7 @@ def sample(
     >>> [(training.images - u).abs().amax((1, 2)).min().item() < 1e-3 for u in found]
     [True, True]
     """
-    eta = _share(eta)
+    eta = _arrays.share(eta, "eta")
 
     def coefficients(s, t):
         return _ancestral(process, s, t, eta)
@@ -84,7 +84,8 @@ def step(
     Where σ_t = 0 it is α_s D. `u`, `denoised`: images (..., H, W); s, t: one time, or one per
     leading batch axis; `generator` as in `sample`. Gradients pass. Raises TypeError, ValueError.
     """
-    eta, basis = _share(eta), _arrays.instance(process, Process, "process").basis
+    eta = _arrays.share(eta, "eta")
+    basis = _arrays.instance(process, Process, "process").basis
     u, denoised = basis.image(u, "u"), basis.image(denoised, "denoised")
     if u.shape != denoised.shape:
         needed = f"{tuple(u.shape)}, that of u"
@@ -421,13 +422,6 @@ def _refuse(wrong, t, s, what):
     if steps.any():
         t, s = (x[steps][0].item() for x in (t, s))
         raise ValueError(f"times has a step from {t:g} to {s:g} with {what}")
-
-
-def _share(eta):
-    eta = _arrays.number(eta, "eta", least=0)
-    if eta > 1:
-        raise ValueError(f"eta is {eta:g}; needed: a number in [0, 1]")
-    return eta
 
 
 def _noise(modes, generator):

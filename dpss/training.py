@@ -63,7 +63,7 @@ def train(
     the first iterations and falls as a cosine to 0 at the last one. The denoiser returned has
     the weights' running mean, of decay `averaging`. `labels` (n,), integers from 0: classes, not
     told for a share `untold` of the images. `network`: one to go on from, whose weights change;
-    None: `UNet` of its default widths, from the `seed`. `batch` images an iteration, over all
+    None: a `UNet` of these `widths`, from the `seed`. `batch` images an iteration, over all
     processes. `precision`: "bfloat16" where the machine has it, and float32 for what needs it.
 
     `into`: a folder for checkpoint.npz, every `every` iterations, and at last weights.npz (see
@@ -88,20 +88,16 @@ def train(
     if measure is not None:
         _arrays.function(measure, "measure")
     with _own_state():
-        run = _Run(
-            process,
-            images,
-            labels,
-            network,
-            widths,
-            iterations,
-            batch,
-            rate,
-            averaging,
-            untold,
-            seed,
-        )
-        run.about["precision"] = precision
+        settings = {
+            "iterations": _arrays.count(iterations, "iterations"),
+            "batch": _arrays.count(batch, "batch"),
+            "rate": _arrays.number(rate, "rate", above=0),
+            "averaging": _arrays.share(averaging, "averaging"),
+            "untold": _arrays.share(untold, "untold"),
+            "seed": _arrays.count(seed, "seed", least=0),
+            "precision": precision,
+        }
+        run = _Run(process, images, labels, network, widths, settings)
         folder = None if into is None else _folder(into)
         if folder and (folder / CHECKPOINT).exists():
             run.restore(folder / CHECKPOINT)
@@ -113,38 +109,21 @@ def train(
 class _Run:
     """The state of a run, and what it was made of."""
 
-    def __init__(
-        self,
-        process,
-        images,
-        labels,
-        network,
-        widths,
-        iterations,
-        batch,
-        rate,
-        averaging,
-        untold,
-        seed,
-    ):
+    def __init__(self, process, images, labels, network, widths, settings):
+        self.iterations, self.batch = settings["iterations"], settings["batch"]
+        self.rate, self.averaging = settings["rate"], settings["averaging"]
+        self.untold, self.seed = settings["untold"], settings["seed"]
+        if self.batch < (size := _size()):
+            needed = f"at least one image for each of {size} processes"
+            raise ValueError(f"batch is {self.batch}; needed: {needed}")
         self.process = _arrays.instance(process, Process, "process")
         self.images, self.labels = _images(images), _labels(labels, len(images))
-        channels = 1 if self.images.ndim == 3 else self.images.shape[1]
         self.shape = tuple(self.images.shape[-2:])
         process.basis.check(self.shape, "images")
         ends = clock.log_snr(process, self.shape, [clock.START, 1.0])
         self.ends = clock.angle(ends).tolist()
-        self.iterations = _arrays.count(iterations, "iterations")
-        self.batch = _arrays.count(batch, "batch")
-        if self.batch < (size := int(os.environ.get("WORLD_SIZE", "1"))):
-            needed = f"at least one image for each of {size} processes"
-            raise ValueError(f"batch is {self.batch}; needed: {needed}")
-        self.rate = _arrays.number(rate, "rate", above=0)
-        self.averaging = _share(averaging, "averaging")
-        self.untold = _share(untold, "untold")
-        self.seed = seed = _arrays.count(seed, "seed", least=0)
-        classes = 0 if self.labels is None else int(self.labels.max()) + 1
-        network = _fresh(seed, widths, channels, classes) if network is None else network
+        channels, classes = _asked(self.images, self.labels)
+        network = _fresh(self.seed, widths, channels, classes) if network is None else network
         self.network = _arrays.instance(network, UNet, "network")
         if network.channels != channels or network.labels < classes:
             found = f"{network.channels} channels and {network.labels} labels"
@@ -173,12 +152,7 @@ class _Run:
             "widths": list(network.widths),
             "channels": network.channels,
             "labels": network.labels,
-            "iterations": self.iterations,
-            "batch": self.batch,
-            "rate": self.rate,
-            "averaging": self.averaging,
-            "untold": self.untold,
-            "seed": seed,
+            **settings,
         }
 
     def drawn(self, i):
@@ -359,11 +333,10 @@ def _labels(labels, n):
     return labels.cpu().long()
 
 
-def _share(x, name):
-    x = _arrays.number(x, name, least=0)
-    if x > 1:
-        raise ValueError(f"{name} is {x:g}; needed: a number in [0, 1]")
-    return x
+def _asked(images, labels):
+    """The channels and the classes of what a network is to learn."""
+    channels = 1 if images.ndim == 3 else images.shape[1]
+    return channels, 0 if labels is None else int(labels.max()) + 1
 
 
 def _folder(into):
@@ -397,6 +370,11 @@ def _digest(values):
     return hashlib.sha256(np.asarray(values).tobytes()).hexdigest()
 
 
+def _size():
+    """The number of processes that torchrun started, or 1."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
 @contextlib.contextmanager
 def _own_state():
     """What the caller has set does not change a run, nor does a run change it."""
@@ -412,7 +390,7 @@ def _own_state():
 @contextlib.contextmanager
 def _processes(run):
     """(network, rank, number of processes): as torchrun started them, else one."""
-    size = int(os.environ.get("WORLD_SIZE", "1"))
+    size = _size()
     if size == 1:
         yield run.network, 0, 1
         return
@@ -466,9 +444,7 @@ def main(arguments: list[str] | None = None) -> None:
     if options.device == "cuda":  # one for each process of torchrun
         options.device += f":{os.environ.get('LOCAL_RANK', 0)}"
     process = TRAINED[options.process](u.shape[-2:])
-    classes = 0 if labels is None else int(labels.max()) + 1
-    channels = 1 if u.ndim == 3 else u.shape[1]
-    network = _fresh(options.seed, options.widths, channels, classes).to(options.device)
+    network = _fresh(options.seed, options.widths, *_asked(u, labels)).to(options.device)
     measure = functools.partial(_distance, process, u[:500]) if options.distance else None
     train(
         process,

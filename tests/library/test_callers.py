@@ -19,6 +19,7 @@ import torch
 from calls import CALLS, GRID, ROWS, SELF, T, U, V, W, assert_same, call, changed, content, denoise
 from calls import process as by_hand
 from reference import image, positive
+from states import double_by_default, setting
 from torch.autograd import forward_ad
 
 from dpss import diffusion, families, measures, osmosis, reverse
@@ -26,15 +27,6 @@ from dpss.bases import Cosines, Osmotic
 from dpss.priors import Empirical, GaussianPrior, Mixture
 
 THREADS = 8
-
-
-@contextmanager
-def setting(change, value, usual):
-    change(value)
-    try:
-        yield
-    finally:
-        change(usual)
 
 
 @contextmanager
@@ -57,7 +49,7 @@ STATES = {
     "no_grad": torch.no_grad,
     "inference_mode": torch.inference_mode,
     "autocast": lambda: torch.autocast("cpu", torch.bfloat16),
-    "a default of float64": lambda: setting(torch.set_default_dtype, torch.float64, torch.float32),
+    "a default of float64": double_by_default,
     "inside forward-mode differentiation": forward_ad.dual_level,
     "another default device": lambda: torch.device("meta"),
     "anomaly detection": torch.autograd.detect_anomaly,

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from reference import image, noise, positive
+from states import double_by_default
 
 from dpss import families
 from dpss.bases import Cosines, Pixels
@@ -92,11 +93,8 @@ def test_results_do_not_depend_on_the_state_of_the_caller(name, kind):
         check()
     with np.errstate(all="raise"):
         check()
-    torch.set_default_dtype(torch.float64)
-    try:
+    with double_by_default():
         check()
-    finally:
-        torch.set_default_dtype(torch.float32)
     with torch.inference_mode():
         check()
         prior = KINDS[kind](process.basis)

@@ -8,6 +8,7 @@ import types
 import numpy as np
 import pytest
 import torch
+from states import double_by_default
 
 from dpss import _data, features, images, measures
 
@@ -59,11 +60,8 @@ def test_the_state_of_the_caller_does_not_count():
         check()
     with np.errstate(all="raise"), torch.enable_grad():
         check()
-    torch.set_default_dtype(torch.float64)
-    try:
+    with double_by_default():
         check()
-    finally:
-        torch.set_default_dtype(torch.float32)
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         features._network.cache_clear()
         for found in pool.map(features.features, [some] * 16):

@@ -17,6 +17,7 @@ import pytest
 import torch
 from catalogue import MILD, default, mild
 from reference import image, noise, positive
+from states import double_by_default
 
 from dpss import _files, clock, families, network, reverse
 from dpss.bases import Pixels
@@ -275,11 +276,8 @@ def test_the_state_of_the_caller_does_not_count(family):
         check()
     with torch.no_grad(), np.errstate(all="raise"), torch.device("meta"):
         check()
-    torch.set_default_dtype(torch.float64)
-    try:
+    with double_by_default():
         check()
-    finally:
-        torch.set_default_dtype(torch.float32)
 
 
 @pytest.mark.parametrize("family", ["vp", "heat", "osmotic"])

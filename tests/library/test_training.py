@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import torch
 from reference import image, noise, positive
+from states import double_by_default
 
 from dpss import _files, clock, families, network, training
 from dpss.bases import Cosines
@@ -169,7 +170,11 @@ def new_run(**options):
         process=families.vp(), images=IMAGES, labels=LABELS, network=small(1, 3), iterations=20,
         batch=5, rate=0.01, averaging=0.999, untold=0.5, seed=0, widths=(8, 16),
     )  # fmt: skip
-    return training._Run(**given | options)
+    given |= options
+    made_of = {
+        name: given.pop(name) for name in ("process", "images", "labels", "network", "widths")
+    }
+    return training._Run(**made_of, settings=given)
 
 
 def test_every_image_comes_once_in_each_epoch():
@@ -331,15 +336,12 @@ def test_the_state_of_the_caller_neither_counts_nor_changes(kind, precision):
     for name, enter in STATES.items():
         with enter():
             assert same(run(process, precision=precision, network=nets.pop()), expected), name
-    torch.set_default_dtype(torch.float64)
-    try:
+    with double_by_default():
         torch.manual_seed(5)
         assert same(run(process, precision=precision, network=nets.pop()), expected)
         found = torch.rand(2)
         torch.manual_seed(5)
         assert torch.equal(found, torch.rand(2)) and found.dtype == torch.float64
-    finally:
-        torch.set_default_dtype(torch.float32)
 
 
 def test_a_short_precision_is_near_and_not_the_same():
