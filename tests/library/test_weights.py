@@ -4,12 +4,12 @@ import pytest
 import torch
 
 from dpss import images, network
-from dpss.network import SIDES
+from dpss.network import SIDES, TRAINED
 
 U = torch.as_tensor(images.fashion("test")[0][:50])
 
 
-@pytest.mark.parametrize("name", ["vp"])
+@pytest.mark.parametrize("name", TRAINED)
 def test_shipped_weights_are_read_and_denoise(name):
     D = network.load(name)
     process = D.process
