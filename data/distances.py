@@ -1,70 +1,110 @@
-"""Measure trained weights and write them, with what was measured, into data/weights/:
+"""Measure the shipped weights NAME, into data/weights/NAME.json, and write their card, NAME.md:
 
-    python data/distances.py FOLDER
+    python data/distances.py NAME --images FOLDER/fashion-all.npz
 
-FOLDER holds vp/weights.npz, heat/weights.npz and blurring/weights.npz (those there are), as
-`python -m dpss.training` leaves them in its --into. For each sampler, five seeds: the Fréchet
-distance of 1,000 samples to all 60,000 training images of Fashion-MNIST, in the features of
-`dpss.features`, samples clipped to [−1, 1]. Heat starts from the test images of `fashion.npz`,
-blurred to the end. A quarter of an hour a process on two cores. Writes a model card beside each
-file and prints the checksums for sources.toml. Files are written whole.
+For each sampler, five seeds: the Fréchet distance of 1,000 samples, clipped to [−1, 1], to all
+60,000 training images of Fashion-MNIST, in the features of `dpss.features`. Then how near the
+samples are to the training images, which `whole.py` writes to FOLDER. Heat starts from the test
+images of `fashion.npz`, carried to t = 1. The weights are those that sources.toml knows. Prints the
+checksum of NAME.json for sources.toml; both files are written whole.
 """
 
 import argparse
 import functools
 import hashlib
+import json
 import pathlib
 
 import numpy as np
 import torch
 from rebuild import HERE
 
-from dpss import _files, clock, images, measures, network, reverse
+from dpss import _data, _files, clock, images, measures, network, reverse, training
+from dpss.bases import Cosines
+from dpss.priors import GaussianPrior
 
 COUNT, SEEDS = 1000, (1, 2, 3, 4, 5)
+FEW = 50  # samples that a page draws again
 WAYS = {  # name: (sampler, steps, evaluations)
     "DDIM": (functools.partial(reverse.sample, eta=0.0), 20, 20),
-    "DDIM, 40": (functools.partial(reverse.sample, eta=0.0), 40, 40),
     "exponential": (reverse.exponential, 20, 20),
-    "exponential, 40": (reverse.exponential, 40, 40),
     "Heun": (reverse.flow, 20, 39),
     "ancestral": (reverse.sample, 40, 40),
 }
-FIT = 273  # distance of a Gaussian fit: GaussianPrior.fit in cosines, 1,000 draws
 DRAWS = {"ancestral"}  # samplers that need a generator
+PART = 10_000  # training images whose distances are computed at a time
+
+
+def seeded(seed):
+    return torch.Generator().manual_seed(seed)
+
+
+def distance(u):
+    return measures.frechet_distance(u.clamp(-1, 1))
 
 
 def drawn(learned, way, count, seed):
-    """`count` samples (count, 28, 28), clipped to [−1, 1]."""
-    process, generator = learned.process, torch.Generator().manual_seed(seed)
+    """`count` samples (count, 28, 28) of a denoiser."""
+    process, generator = learned.process, seeded(seed)
     sampler, steps, _ = WAYS[way]
-    if process.name == "heat":
-        start = torch.from_numpy(images.fashion("test")[0][:count])
-        start = process.sample(start, 1.0, generator)
-    else:
-        start = process.steady_state((count, *network.SIDES)).sample(generator).float()
+    u = torch.from_numpy(images.fashion("test")[0][:count])
+    forgets = bool((process.snr(1.0) < 1e-3).all())
+    start = process.sample(0 * u if forgets else u, 1.0, generator)
     options = {"generator": generator} if way in DRAWS else {}
     times = clock.times(process, network.SIDES, steps)
-    return sampler(process, learned, start, times, **options).clamp(-1, 1)
+    return sampler(process, learned, start, times, **options)
 
 
-def measured(learned):
-    """What is stored: distances of each sampler; that of 50 samples, to draw again quickly."""
-    found = {}
-    variants = {"": learned}
-    if learned.network.labels:
-        labels = torch.arange(COUNT) % learned.network.labels
-        variants |= {f", told w = {w:g}": learned.told(labels, w) for w in (1.0, 2.0)}
-    for kind, denoiser in variants.items():
-        for way in WAYS if not kind else ["DDIM"]:
-            distances = [
-                measures.frechet_distance(drawn(denoiser, way, COUNT, seed)) for seed in SEEDS
-            ]
-            found[way + kind] = {"evaluations": WAYS[way][2], "distances": distances}
-            print(learned.process.name, way + kind, np.round(distances, 2), flush=True)
-    fifty = measures.frechet_distance(drawn(learned, "DDIM", 50, SEEDS[0]))
-    return {**found, "fifty": fifty}
+def nearest(u, whole):
+    """Euclidean distance from each image of `u` to the nearest one of `whole`."""
+    x, found = u.flatten(1), torch.full((len(u),), torch.inf)
+    for part in whole.flatten(1).split(PART):
+        squares = x.square().sum(1)[:, None] + part.square().sum(1) - 2 * x @ part.T
+        found = torch.minimum(found, squares.amin(1))
+    return found.clamp(min=0).sqrt()
 
+
+def neighbours(u, whole):
+    """How near samples `u` are to the training images, beside images that were held back."""
+    of_samples = nearest(u.clamp(-1, 1), whole)
+    of_tests = nearest(torch.from_numpy(images.fashion("test")[0]), whole)
+    return {
+        "samples": digits(of_samples.median()),
+        "tests": digits(of_tests.median()),
+        "nearer": digits((of_samples < of_tests.quantile(0.01)).double().mean()),
+    }
+
+
+def unit():
+    """The mean distance of draws from a Gaussian fit: what shares are shares of."""
+    fit = GaussianPrior.fit(torch.from_numpy(images.fashion("train")[0]), Cosines(network.SIDES))
+    return np.mean([distance(fit.sample(COUNT, seeded(seed))) for seed in SEEDS])
+
+
+def measured(learned, ways, whole):
+    """What is stored of a denoiser, but for the file that it came from."""
+    samplers = {}
+    for way in ways:
+        found = [digits(distance(drawn(learned, way, COUNT, seed))) for seed in SEEDS]
+        _, steps, evaluations = WAYS[way]
+        samplers[way] = {"steps": steps, "evaluations": evaluations, "distances": found}
+        print(learned.process.name, way, found, flush=True)
+    return {
+        "count": COUNT,
+        "seeds": SEEDS,
+        "unit": digits(unit()),
+        "real": digits(distance(torch.from_numpy(images.fashion("test")[0]))),
+        "samplers": samplers,
+        "fifty": digits(distance(drawn(learned, "DDIM", FEW, SEEDS[0])), 5),
+        "neighbours": neighbours(drawn(learned, "DDIM", COUNT, SEEDS[0]), whole),
+    }
+
+
+def digits(x, count=4):
+    return float(f"{float(x):.{count}g}")
+
+
+# -- the card
 
 CARD = """# {name}.npz
 
@@ -76,80 +116,127 @@ page *learning*), {parameters:,} weights as float16. `dpss.network.load("{name}"
 | data | Fashion-MNIST (MIT licence, Zalando SE), all 60,000 training images, {labels} |
 | training | {iterations:,} iterations of {batch} images, {images:.2f} million in all |
 | arithmetic, seed | {precision}, {seed} |
-| time | {minutes:.0f} minutes on two cores of a shared machine |
+| time | {minutes:.0f} minutes, {machine} |
 | last loss | {loss:.4f} |
+
+**Fréchet distances** of {count:,} samples to all 60,000 training images in the 64 features of
+`dpss.features`, samples clipped to [−1, 1]: mean and range over {seeds} seeds. {count:,} draws from
+a Gaussian fit to the data have {unit:.0f}, which is the unit of the shares; the 1,000 test images
+of `fashion.npz` have {real:.1f}.
+
+| sampler | steps | evaluations | distance | share |
+|---|---|---|---|---|
+{rows}
+
+**Neighbours.** From a DDIM sample to the nearest of the 60,000 training images it is {samples:.2f}
+in the median (Euclidean distance of grey values), from a test image {tests:.2f}; {nearer:.1f} % of
+the samples have a nearer neighbour than 99 % of the test images have.
+
+**Limits.** {limits}
 
 **To make it again:** `python data/whole.py PACKAGE.deb --into FOLDER` (the package of
 `sources.toml`), then
 
-    python -m dpss.training {process} --images FOLDER/fashion-all.npz --into runs/{name} {flags} \\
-        --iterations {iterations} --batch {batch} --rate {rate:g} --seed {seed} \\
-        --precision {precision} --distance --every {every}
-    python data/distances.py runs
+    python -m dpss.training {process} --images FOLDER/fashion-all.npz --into runs/{name} \\
+        --widths {widths} {labelling} --iterations {iterations} \\
+        --batch {batch} --rate {rate:g} --seed {seed} --precision {precision} \\
+        --every {every} --distance{threads}
 
-Another machine or number of threads rounds differently and makes other weights, about as good.
+copy `runs/{name}/weights.npz` to `data/weights/{name}.npz`, put its SHA-256 into `sources.toml`,
+and measure it:
 
-**Fréchet distances** of 1,000 samples to all 60,000 training images in the 64 features of
-`dpss.features`, samples clipped to [−1, 1], mean and range over the seeds {seeds}. A Gaussian
-fit to the data has 273, noise 419, 1,000 test images 1.1 to 2.4.
+    python data/distances.py {name} --images FOLDER/fashion-all.npz
 
-| sampler | evaluations | distance | share of the Gaussian fit |
-|---|---|---|---|
-{rows}
-
-**Limits.** It knows clothes of 28×28 pixels and nothing else. {start}Fine patterns of cloth are
-smeared, and rare pieces are rarer than in the data. It was trained on pictures of ten kinds of
-clothes by one shop; nothing about people is in it.
+The checksum that this prints goes into `sources.toml`, too. {remade}
 """
-STARTS = {
-    "heat": "Its samples start from test images blurred to the end, so that their coarse "
-    "structure is given. "
+CLOTHES = """It knows pictures of 28×28 pixels of ten kinds of clothes, as one shop took them, and
+nothing else; nothing about people is in it."""
+LIMITS = {
+    "vp": CLOTHES,
+    "heat": f"""{CLOTHES} Its samples start from blurred test images, whose
+coarse structure is given: its distances cannot be compared with those of the other weights.""",
+    "blurring": CLOTHES,
+}
+OTHERS = """Another machine or number of threads
+rounds differently and makes other weights, about as good."""
+REMADE = {
+    "vp": """These weights began as torch's
+default initialisation draws them from the seed. `UNet.draw` draws others, so that the command makes
+other weights, about as good.""",
+    "heat": OTHERS,
+    "blurring": OTHERS,
+}
+MACHINES = {  # name: (what trained it, an option of the command)
+    "vp": ("on two cores shared with other work", ""),
+    "heat": ("one thread", " --threads 1"),
+    "blurring": ("one thread", " --threads 1"),
 }
 
 
-def card(name, learned):
-    """The model card of a file, from what it says of itself."""
+def card(name, learned, found):
+    """The model card of a weight file, from what it says of itself and what was measured."""
     about, log = learned.about, learned.log
-    rows = [
-        f"| {way} | {found['evaluations']} | {np.mean(found['distances']):.1f} "
-        f"({min(found['distances']):.1f} to {max(found['distances']):.1f}) | "
-        f"{np.mean(found['distances']) / FIT:.3f} |"
-        for way, found in about["measured"].items()
-        if way != "fifty"
-    ]
-    told = f"labels told for a share {1 - about['untold']:g}" if about["labels"] else "no labels"
+    untold, (machine, threads) = about["untold"], MACHINES[name]
+    labels = f"labels told for {100 * (1 - untold):.0f} % of the images"
     return CARD.format(
         **{key: about[key] for key in ("process", "iterations", "batch", "precision", "seed")},
         name=name,
         rate=about["rate"],
+        widths=" ".join(map(str, about["widths"])),
         parameters=sum(w.numel() for w in learned.network.parameters()),
-        labels=told,
-        flags="" if about["labels"] else "--unlabelled",
+        labels=labels if about["labels"] else "no labels",
+        labelling=f"--untold {untold:g}" if about["labels"] else "--unlabelled",
         images=about["done"] * about["batch"] / 1e6,
         minutes=about["seconds"] / 60,
+        machine=machine,
+        threads=threads,
         loss=log["loss"][-1],
         every=int(log["iteration"][0]),
-        seeds=f"{SEEDS[0]} to {SEEDS[-1]}",
-        rows="\n".join(rows),
-        start=STARTS.get(name, ""),
+        count=found["count"],
+        seeds=len(found["seeds"]),
+        unit=found["unit"],
+        real=found["real"],
+        rows="\n".join(row(way, x, found["unit"]) for way, x in found["samplers"].items()),
+        samples=found["neighbours"]["samples"],
+        tests=found["neighbours"]["tests"],
+        nearer=100 * found["neighbours"]["nearer"],
+        limits=LIMITS[name],
+        remade=REMADE[name],
     )
+
+
+def row(way, found, of):
+    """A sampler's line of the table."""
+    x = found["distances"]
+    mean = f"{np.mean(x):.1f} ({min(x):.1f} to {max(x):.1f})"
+    return f"| {way} | {found['steps']} | {found['evaluations']} | {mean} | {np.mean(x) / of:.3f} |"
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=pathlib.Path)
-    parser.add_argument("--into", type=pathlib.Path, default=HERE / "weights")
+    parser.add_argument("name", choices=network.TRAINED)
+    parser.add_argument("--images", type=pathlib.Path, required=True, metavar="NPZ")
+    parser.add_argument("--samplers", nargs="+", choices=WAYS, default=list(WAYS))
+    parser.add_argument("--threads", type=int)
     options = parser.parse_args()
-    for name, process in network.TRAINED.items():
-        path = options.folder / name / "weights.npz"
-        if not path.exists():
-            continue
-        learned = network.load(path, process(network.SIDES))
-        learned.about["measured"] = measured(learned)
-        content = network.pack(learned)
-        _files.write(options.into / f"{name}.npz", content)
-        _files.write(options.into / f"{name}.md", card(name, learned).encode())
-        print(hashlib.sha256(content).hexdigest(), f"weights/{name}.npz")
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    name, into = options.name, HERE / "weights"
+    content = _data.read(f"weights/{name}.npz")
+    # by its path: under its name it would ask for the measurements of these very weights
+    learned = network.load(into / f"{name}.npz", network.TRAINED[name](network.SIDES))
+    whole, _ = training._stored(options.images)
+    if len(whole) != learned.about["count"]:
+        needed = f"the {learned.about['count']:,} that {name} was trained on, by data/whole.py"
+        raise SystemExit(f"--images {options.images} holds {len(whole):,}; needed: {needed}")
+    found = {
+        "weights": hashlib.sha256(content).hexdigest(),
+        **measured(learned, options.samplers, torch.from_numpy(whole)),
+    }
+    stored = (json.dumps(found, sort_keys=True, indent=1) + "\n").encode()
+    _files.write(into / f"{name}.json", stored)
+    _files.write(into / f"{name}.md", card(name, learned, found).encode())
+    print(hashlib.sha256(stored).hexdigest(), f"weights/{name}.json")
 
 
 if __name__ == "__main__":

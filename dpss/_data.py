@@ -29,6 +29,9 @@ def read(name):
         raise FileNotFoundError(
             f"data/{name} is missing; restore it with `git checkout data/{name}`"
         )
+    if name not in registry():
+        needed = f'a table [file."{name}"] with its checksum'
+        raise ValueError(f"data/{name} is not in data/sources.toml; needed: {needed}")
     content, needed = path.read_bytes(), registry()[name]["sha256"]
     found = hashlib.sha256(content).hexdigest()
     if found != needed:

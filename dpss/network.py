@@ -11,6 +11,8 @@ by a gain, and where α = 0 the network predicts the image itself (up to its sig
 """
 
 import dataclasses
+import hashlib
+import json
 import math
 import os
 import pathlib
@@ -290,16 +292,18 @@ def load(name: str | os.PathLike, process: Process | None = None) -> NetworkDeno
     can be told one of ten classes. `process`: None for that of the training, `dpss.vp()`,
     `dpss.heat((28, 28), sigma=0.02)` or `dpss.blurring((28, 28))`; another one is right if it has
     the same SNR per mode, and so every process that treats all modes alike serves with "vp".
-    `name` may be a path to the weights.npz of `training.train`, which needs its `process`. Reading
-    executes no code. Raises ValueError for an unknown name, a file that is damaged, of another kind
-    or has another checksum than data/sources.toml, and for a process that does not fit;
-    FileNotFoundError, TypeError.
+    `name` may be a path to the weights.npz of `training.train`, which needs its `process`. Of
+    shipped weights `about["measured"]` has Fréchet distances and nearest neighbours of samples, by
+    data/distances.py. Reading executes no code. Raises ValueError for an unknown name, a file that
+    is damaged, of another kind or has another checksum than data/sources.toml, for measurements of
+    other weights, and for a process that does not fit; FileNotFoundError, TypeError.
 
     >>> D = load("vp")
     >>> D(torch.zeros(3, 28, 28), 0.5).shape, D.told(7)(torch.zeros(3, 28, 28), 0.5).shape
     (torch.Size([3, 28, 28]), torch.Size([3, 28, 28]))
     """
-    if isinstance(name, str) and name in TRAINED:
+    shipped = isinstance(name, str) and name in TRAINED
+    if shipped:
         where, process = f"data/weights/{name}.npz", process or TRAINED[name](SIDES)
         content = _data.read(f"weights/{name}.npz")
     else:
@@ -314,7 +318,20 @@ def load(name: str | os.PathLike, process: Process | None = None) -> NetworkDeno
             raise ValueError("process is None; needed: the process that the weights were made for")
         where, content = str(path), path.read_bytes()
     _arrays.instance(process, Process, "process")
-    return _unpack(content, where, process)
+    denoiser = _unpack(content, where, process)
+    if shipped and f"weights/{name}.json" in _data.registry():  # they are measured after all else
+        denoiser.about["measured"] = _measured(name, content)
+    return denoiser
+
+
+def _measured(name, content):
+    """What data/distances.py measured of the shipped weights `name`, whose file holds `content`."""
+    found = json.loads(_data.read(f"weights/{name}.json"))
+    needed = hashlib.sha256(content).hexdigest()
+    if found["weights"] != needed:
+        was = f"data/weights/{name}.json is about weights with sha256 {found['weights']}"
+        raise ValueError(f"{was}; needed: {needed}. Measure {name}.npz by data/distances.py")
+    return found
 
 
 def pack(denoiser: NetworkDenoiser) -> bytes:

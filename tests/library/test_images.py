@@ -59,7 +59,7 @@ def test_every_file_has_source_licence_and_checksum_and_the_reverse():
     present = {
         p.relative_to(_data.DATA).as_posix()
         for p in _data.DATA.rglob("*")
-        if p.is_file() and p.suffix in (".png", ".npz", ".pt", ".safetensors")
+        if p.is_file() and p.suffix in (".png", ".npz", ".json", ".pt", ".safetensors")
     }
     assert present == set(_data.registry())
     for name, entry in _data.registry().items():

@@ -614,6 +614,7 @@ def test_shipped_names_are_read_from_data(monkeypatch):
         "weights/blurring.npz": network.pack(stored(families.vp())),
     }
     monkeypatch.setattr(network._data, "read", content.__getitem__)
+    monkeypatch.setattr(network._data, "registry", lambda: content)
     assert network.load("vp").process.name == "vp"
     assert network.load("vp", families.ve()).process.name == "ve"
     assert network.load("heat")(torch.zeros(2, 28, 28), 0.5).shape == (2, 28, 28)
