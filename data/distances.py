@@ -4,9 +4,10 @@
 
 For each sampler, five seeds: the Fréchet distance of 1,000 samples, clipped to [−1, 1], to all
 60,000 training images of Fashion-MNIST, in the features of `dpss.features`. Then how near the
-samples are to the training images, which `whole.py` writes to FOLDER. Heat starts from the test
-images of `fashion.npz`, carried to t = 1. The weights are those that sources.toml knows. Prints the
-checksum of NAME.json for sources.toml; both files are written whole.
+samples are to the training images, which `whole.py` writes to FOLDER. What does not start from
+noise alone (`dpss.reverse.start`: heat) starts from the test images of `fashion.npz`. The weights
+are those that sources.toml knows. Prints the checksum of NAME.json for sources.toml; both files are
+written whole.
 """
 
 import argparse
@@ -47,9 +48,7 @@ def drawn(learned, way, count, seed):
     """`count` samples (count, 28, 28) of a denoiser."""
     process, generator = learned.process, seeded(seed)
     sampler, steps, _ = WAYS[way]
-    u = torch.from_numpy(images.fashion("test")[0][:count])
-    forgets = bool((process.snr(1.0) < 1e-3).all())
-    start = process.sample(0 * u if forgets else u, 1.0, generator)
+    start = reverse.start(process, images.fashion("test")[0][:count], generator)
     options = {"generator": generator} if way in DRAWS else {}
     times = clock.times(process, network.SIDES, steps)
     return sampler(process, learned, start, times, **options)

@@ -158,7 +158,7 @@ class Process:
         """The law at t = 1 from u_0 = 0: mean 0, std σ_1 per mode.
 
         `shape`: (..., H, W) of the images; `dtype`: theirs, None for torch's default. Heat forgets
-        at most all but the mean: start its way back from `sample(images, 1.0)`.
+        at most all but the mean: its way back begins at `reverse.start(process, images)`.
         """
         try:
             shape = tuple(shape)

@@ -28,6 +28,31 @@ from .priors import Denoiser
 from .processes import Process
 
 PREDICTIONS = ("noise", "velocity", "score", "image")
+FORGOTTEN = 1e-3  # the SNR below which a mode tells nothing of its image
+
+
+def start(process: Process, u: Array, generator: torch.Generator | None = None) -> torch.Tensor:
+    """States at t = 1 from which a sampler starts, one for each of the images `u` (..., H, W):
+
+        B u_1 = σ_1 ε               if SNR_1 < 10⁻³ in every mode: the `process` forgets its image,
+        B u_1 = α_1 B u + σ_1 ε     else, as for heat, which keeps the mean grey value and more.
+
+    With noise alone `u` says no more than shape, dtype and device, and the law of the states
+    differs from p_1 by at most ½ Σ_k SNR_k E (B U_0)_k² nats (KL divergence). Else samples have the
+    law of the data only if u has it, and keep what the states know of u. Records no gradients.
+    `generator` as in `sample`. Raises TypeError, ValueError. Source: Song et al. 2021; from blurred
+    images: Rissanen, Heinonen and Solin 2023.
+
+    >>> from dpss import heat, vp
+    >>> grey, generator = torch.full((2, 64, 64), 0.5), torch.Generator().manual_seed(0)
+    >>> start(heat((64, 64), sigma=0.02), grey, generator).mean((1, 2)).round(decimals=2)
+    tensor([0.5000, 0.5000])
+    >>> start(vp(), grey, generator).mean((1, 2)).round(decimals=1).abs()
+    tensor([0., 0.])
+    """
+    u = _arrays.instance(process, Process, "process").basis.image(u).detach()
+    forgets = (process.snr(1.0) < FORGOTTEN).all()
+    return process.sample(torch.zeros_like(u) if forgets else u, 1.0, generator)
 
 
 def sample(

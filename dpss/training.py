@@ -477,14 +477,11 @@ def _stored(path):
 
 
 def _distance(process, u, denoiser):
-    """Fréchet distance of samples, 20 deterministic steps each, to the training images.
-
-    Where the process does not forget the image, it starts from the images u at t = 1."""
-    generator, u = torch.Generator().manual_seed(0), torch.as_tensor(u)
-    forgets = bool((process.snr(1.0) < 1e-3).all())
-    start = process.sample(0 * u if forgets else u, 1.0, generator)
+    """Fréchet distance of as many samples as `u` has images, 20 deterministic steps each, to the
+    training images."""
+    start = reverse.start(process, u, torch.Generator().manual_seed(0))
     times = clock.times(process, u.shape[-2:], 20)
-    found = reverse.sample(process, denoiser, start, times, eta=0.0, generator=generator)
+    found = reverse.sample(process, denoiser, start, times, eta=0.0)
     return frechet_distance(found.clamp(-1, 1))
 
 

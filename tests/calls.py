@@ -327,6 +327,7 @@ CALLS = {
     "processes.Process.score": [dict(denoised=U, u=V, t=T)],
     "processes.Process.sde": [dict(t=T)],
     "processes.Process.flow": [dict(t=T)],
+    "reverse.start": [dict(process=process(), u=U), dict(process=families.vp(), u=U)],
     "reverse.sample": [
         dict(process=process(), denoiser=denoise, u=U, times=DOWN, path=Plain(True))
     ],

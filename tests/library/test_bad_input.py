@@ -146,6 +146,8 @@ TAKES_IMAGE = {
     "denoiser of a training set": ("u", lambda u: training.denoiser(vp())(u, 0.5)),
     "log_density": ("u", lambda u: data.log_density(vp(), u, 0.5)),
     "log_density of a training set": ("u", lambda u: training.log_density(vp(), u, 0.5)),
+    "reverse start": ("u", lambda u: reverse.start(p, u)),
+    "reverse start from noise": ("u", lambda u: reverse.start(vp(), u)),
     "reverse sample": ("u", lambda u: reverse.sample(p, half, u, [0.5, 0.2])),
     "reverse step u": ("u", lambda u: reverse.step(p, good, u, 0.2, 0.5)),
     "reverse step denoised": ("denoised", lambda u: reverse.step(p, u, good, 0.2, 0.5)),
@@ -780,6 +782,9 @@ OTHER = {
     ),
     "reverse_kernel, s after t": ("s", lambda: data.reverse_kernel(vp(), 0.6, 0.5)),
     # reverse
+    "reverse start, no process": ("process", lambda: reverse.start("vp", good)),
+    "reverse start, another grid": ("u", lambda: reverse.start(p, torch.zeros(4, 3))),
+    "reverse start, a seed": ("generator", lambda: reverse.start(vp(), good, 0)),
     "reverse sample, no process": ("process", lambda: reverse.sample("vp", half, good, [0.5, 0.1])),
     "reverse sample, no denoiser": (
         "denoiser",

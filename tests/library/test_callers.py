@@ -229,6 +229,7 @@ NO_GRADIENTS = {  # as their docstrings say
     "entropy": lambda x: measures.entropy(x),
     "kl_grid": lambda x: measures.kl_grid(x.softmax(-1) / 5, x.softmax(-1) / 5, 1.0),
     "path": lambda x: by_hand().path(x, T),
+    "reverse.start": lambda x: reverse.start(by_hand(), x),
     "reverse.flow": lambda x: reverse.flow(by_hand(), denoise, x, [0.5, 0.4]),
     "reverse.exponential": lambda x: reverse.exponential(by_hand(), denoise, x, [0.5, 0.4, 0.3]),
 }

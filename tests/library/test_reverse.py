@@ -36,6 +36,60 @@ def moments(process, prior, t):
     return law.mean, law.std
 
 
+# --- the start ------------------------------------------------------------------------------------
+
+STARTS = {  # name: (process, whether it forgets its image)
+    "vp": (families.vp(), True),
+    "ve": (families.ve(), True),
+    "heat": (families.heat(SHAPE, sigma=0.02), False),
+    "blurring": (families.blurring(SHAPE), True),
+}
+
+
+@pytest.mark.parametrize("name", STARTS)
+def test_a_sampler_starts_from_noise_or_from_what_heat_left_of_an_image(name):
+    process, forgets = STARTS[name]
+    u, basis = torch.as_tensor(image((2, *SHAPE), 7)), process.basis
+    one, two = (
+        reverse.start(process, v.expand(4000, *SHAPE), torch.Generator().manual_seed(8)) for v in u
+    )
+    assert torch.equal(one, two) == forgets
+    left = 0 if forgets else process.signal(1.0) * basis.analyse(u)
+    means = torch.stack([basis.analyse(x).mean(0) for x in (one, two)])
+    sigma = process.noise(1.0).expand(SHAPE)
+    assert ((means - left).abs() < 5 * sigma / math.sqrt(4000)).all()
+    torch.testing.assert_close(basis.analyse(one).std(0), sigma, rtol=0.06, atol=0)
+
+
+@pytest.mark.parametrize("kept, forgets", [(2e-3, False), (0.5e-3, True)])
+def test_one_mode_that_is_not_forgotten_is_enough(kept, forgets):
+    """SNR_1 is `kept` in one mode and 10⁻⁹ in all others."""
+    snr = torch.full(SHAPE, 1e-9, dtype=torch.float64)
+    snr[1, 2] = kept
+    process = Process(Cosines(SHAPE), lambda t: 0.5 * t * snr.log(), lambda t: t, "by hand")
+    u = torch.as_tensor(image((2, *SHAPE), 9))
+    one, two = (reverse.start(process, v, torch.Generator().manual_seed(8)) for v in u)
+    assert torch.equal(one, two) == forgets
+
+
+@pytest.mark.parametrize("name", [name for name, (_, forgets) in STARTS.items() if forgets])
+def test_noise_alone_is_as_far_from_the_law_of_states_as_the_docstring_says(name):
+    process, _ = STARTS[name]
+    prior = gaussian(process)
+    found = prior.marginal(process, 1.0).kl(process.steady_state(SHAPE, torch.float64)).item()
+    power = process.basis.analyse(torch.as_tensor(prior.mean)) ** 2 + prior.std**2
+    bound = 0.5 * (process.snr(1.0) * power).sum().item()
+    assert 0 <= found <= bound * (1 + 1e-9) < 1e-2
+
+
+def test_a_start_keeps_the_kind_of_the_images_and_no_gradient():
+    for process, _ in STARTS.values():
+        for dtype in (torch.float32, torch.float64):
+            u = torch.as_tensor(image((2, 3, *SHAPE), 10)).to(dtype).requires_grad_()
+            found = reverse.start(process, u)
+            assert found.dtype == dtype and found.shape == u.shape and not found.requires_grad
+
+
 # --- one step -------------------------------------------------------------------------------------
 
 
