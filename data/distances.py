@@ -1,6 +1,7 @@
 """Measure the shipped weights NAME, into data/weights/NAME.json, and write their card, NAME.md:
 
     python data/distances.py NAME --images FOLDER/fashion-all.npz
+    python data/distances.py NAME   # the card alone, of what was measured before
 
 For each sampler, five seeds: the Fréchet distance of 1,000 samples, clipped to [−1, 1], to all
 60,000 training images of Fashion-MNIST, in the features of `dpss.features`. Then how near the
@@ -14,7 +15,6 @@ import argparse
 import functools
 import hashlib
 import json
-import pathlib
 
 import numpy as np
 import torch
@@ -172,9 +172,9 @@ MACHINES = {  # name: (what trained it, an option of the command)
 }
 
 
-def card(name, learned, found):
+def card(name, learned):
     """The model card of a weight file, from what it says of itself and what was measured."""
-    about, log = learned.about, learned.log
+    about, log, found = learned.about, learned.log, learned.about["measured"]
     untold, (machine, threads) = about["untold"], MACHINES[name]
     labels = f"labels told for {100 * (1 - untold):.0f} % of the images"
     return CARD.format(
@@ -195,7 +195,7 @@ def card(name, learned, found):
         seeds=len(found["seeds"]),
         unit=found["unit"],
         real=found["real"],
-        rows="\n".join(row(way, x, found["unit"]) for way, x in found["samplers"].items()),
+        rows="\n".join(row(way, x, found["unit"]) for way, x in sorted(found["samplers"].items())),
         samples=found["neighbours"]["samples"],
         tests=found["neighbours"]["tests"],
         nearer=100 * found["neighbours"]["nearer"],
@@ -214,28 +214,31 @@ def row(way, found, of):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("name", choices=network.TRAINED)
-    parser.add_argument("--images", type=pathlib.Path, required=True, metavar="NPZ")
+    parser.add_argument("--images", metavar="NPZ", help="those that the weights were trained on")
     parser.add_argument("--samplers", nargs="+", choices=WAYS, default=list(WAYS))
     parser.add_argument("--threads", type=int)
     options = parser.parse_args()
     if options.threads:
         torch.set_num_threads(options.threads)
-    name, into = options.name, HERE / "weights"
-    content = _data.read(f"weights/{name}.npz")
-    # by its path: under its name it would ask for the measurements of these very weights
-    learned = network.load(into / f"{name}.npz", network.TRAINED[name](network.SIDES))
-    whole, _ = training._stored(options.images)
-    if len(whole) != learned.about["count"]:
-        needed = f"the {learned.about['count']:,} that {name} was trained on, by data/whole.py"
-        raise SystemExit(f"--images {options.images} holds {len(whole):,}; needed: {needed}")
-    found = {
-        "weights": hashlib.sha256(content).hexdigest(),
-        **measured(learned, options.samplers, torch.from_numpy(whole)),
-    }
-    stored = (json.dumps(found, sort_keys=True, indent=1) + "\n").encode()
-    _files.write(into / f"{name}.json", stored)
-    _files.write(into / f"{name}.md", card(name, learned, found).encode())
-    print(hashlib.sha256(stored).hexdigest(), f"weights/{name}.json")
+    name, folder = options.name, HERE / "weights"
+    if options.images is None:
+        learned = network.load(name)
+        if "measured" not in learned.about:
+            raise SystemExit(f"--images is missing; needed, as {name} was never measured")
+    else:
+        content = _data.read(f"weights/{name}.npz")
+        # by its path: under its name it would ask for what was measured of these very weights
+        learned = network.load(folder / f"{name}.npz", network.TRAINED[name](network.SIDES))
+        whole, _ = training._stored(options.images)
+        if len(whole) != learned.about["count"]:
+            needed = f"the {learned.about['count']:,} that {name} was trained on, by data/whole.py"
+            raise SystemExit(f"--images {options.images} holds {len(whole):,}; needed: {needed}")
+        found = measured(learned, options.samplers, torch.from_numpy(whole))
+        learned.about["measured"] = {"weights": hashlib.sha256(content).hexdigest(), **found}
+        stored = json.dumps(learned.about["measured"], sort_keys=True, indent=1) + "\n"
+        _files.write(folder / f"{name}.json", stored.encode())
+        print(hashlib.sha256(stored.encode()).hexdigest(), f"weights/{name}.json")
+    _files.write(folder / f"{name}.md", card(name, learned).encode())
 
 
 if __name__ == "__main__":
