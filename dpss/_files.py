@@ -12,6 +12,15 @@ import numpy as np
 ABOUT = "about"  # the one entry of an archive that is text: what the arrays are
 
 
+def path(value: str | os.PathLike, name: str, needed: str | None = None) -> pathlib.Path:
+    """The `value` of the argument `name` as a path; else TypeError."""
+    try:
+        return pathlib.Path(value)
+    except TypeError:
+        needed = needed or "a str or a pathlib.Path"
+        raise TypeError(f"{name} is {value!r}; needed: {needed}") from None
+
+
 def write(path: pathlib.Path, content: bytes) -> None:
     """Write the file `path`; whatever happens, it is the old or the new one, never a part."""
     target = path.resolve()  # through a link, not in its place

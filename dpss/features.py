@@ -6,7 +6,6 @@ gradients or threads, the network works in float32 on the CPU and records no gra
 """
 
 import os
-import pathlib
 from collections.abc import Callable
 from functools import lru_cache
 
@@ -15,7 +14,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from . import _arrays, _data
+from . import _arrays, _data, _files
 from ._arrays import Array
 
 SIDE, CHUNK = 28, 500
@@ -64,8 +63,8 @@ def inception(weights: str | os.PathLike) -> Callable[[Array], Array]:
     For pictures of any kind and size, (n, H, W) or (n, 3, H, W) in [−1, 1], which it scales to
     299×299. `weights`: the file of torchvision's inception_v3, which neither this book nor its
     packages have: ImportError and FileNotFoundError say how to get them. The file is read without
-    running code; ValueError for another one. Published distances use other weights and another way
-    to scale, so they do not compare. Source: Szegedy et al. 2016; Heusel et al. 2017.
+    running code; ValueError for another one, TypeError. Published distances use other weights and
+    another way to scale, so they do not compare. Source: Szegedy et al. 2016; Heusel et al. 2017.
     """
     needed = "needed: the file of torchvision.models.Inception_V3_Weights.IMAGENET1K_V1"
     try:
@@ -74,7 +73,7 @@ def inception(weights: str | os.PathLike) -> Callable[[Array], Array]:
         raise ImportError(
             "torchvision is missing; needed for Inception features: pip install 'dpss[inception]'"
         ) from None
-    path = pathlib.Path(weights)
+    path = _files.path(weights, "weights")
     if not path.is_file():
         raise FileNotFoundError(f"weights is {str(weights)!r}, no file; {needed}")
     network = inception_v3(weights=None, init_weights=False)

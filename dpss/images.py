@@ -122,7 +122,7 @@ def save(path: str | os.PathLike, u: np.ndarray | torch.Tensor) -> None:
     ...     load(f"{folder}/ramp.png").round(3)
     array([[-1.   , -0.498,  0.004,  0.498,  1.   ]])
     """
-    target = _file(path)
+    target = _files.path(path, "path")
     if target.suffix.lower() not in WRITTEN:
         needed = f"a name that ends in {', '.join(WRITTEN)}"
         raise ValueError(f"path is {str(path)!r}; needed: {needed}")
@@ -201,16 +201,10 @@ def from_positive(v: np.ndarray | torch.Tensor) -> np.ndarray | torch.Tensor:
 # -- inside
 
 
-def _file(path):
-    try:
-        return pathlib.Path(path)
-    except TypeError:
-        raise TypeError(f"path is {path!r}; needed: a str or a pathlib.Path") from None
-
-
 def _opened(path):
     """The picture in a file, decoded and upright, none of its pixels transparent."""
-    file, said, needed = _file(path), f"path is {str(path)!r}", "needed: a PNG or JPEG picture"
+    file = _files.path(path, "path")
+    said, needed = f"path is {str(path)!r}", "needed: a PNG or JPEG picture"
     if not file.is_file():
         what = "a folder" if file.is_dir() else "where there is no file"
         raise FileNotFoundError(f"{said}, {what}; {needed}")

@@ -15,7 +15,6 @@ import hashlib
 import json
 import math
 import os
-import pathlib
 from typing import Any
 
 import numpy as np
@@ -307,10 +306,7 @@ def load(name: str | os.PathLike, process: Process | None = None) -> NetworkDeno
         where, process = f"data/weights/{name}.npz", process or TRAINED[name](SIDES)
         content = _data.read(f"weights/{name}.npz")
     else:
-        try:
-            path = pathlib.Path(name)
-        except TypeError:
-            raise TypeError(f"name is {name!r}; needed: a str or a pathlib.Path") from None
+        path = _files.path(name, "name")
         if not path.is_file():
             needed = f"one of {', '.join(TRAINED)}, or a weight file"
             raise FileNotFoundError(f"name is {str(name)!r}, no file; needed: {needed}")
@@ -353,14 +349,17 @@ def fingerprint(process: Process) -> np.ndarray:
 
 def frozen(about: dict, weights: dict[str, torch.Tensor]) -> UNet:
     """The network that `about` describes, with these `weights`, which no longer change."""
-    network = _hollow(about)
-    network.load_state_dict(weights, assign=True)
-    return network.requires_grad_(False).eval()
+    return _filled(_hollow(about), weights)
 
 
 def _hollow(about):
     with torch.device("meta"):  # no weights are drawn, and torch's generator stays where it is
         return UNet(*(about[key] for key in ARCHITECTURE))
+
+
+def _filled(network, weights):
+    network.load_state_dict(weights, assign=True)
+    return network.requires_grad_(False).eval()
 
 
 @torch.inference_mode(False)  # gradients may pass through the network later
@@ -391,6 +390,5 @@ def _unpack(content, where, process):
         raise ValueError(
             f"process is {process.name}, the weights of {where} are for {was}; needed: {needed}"
         )
-    network = frozen(about, weights)
     log = {k.removeprefix("log/"): x for k, x in arrays.items() if k.startswith("log/")}
-    return NetworkDenoiser(network, process, about=about, log=log)
+    return NetworkDenoiser(_filled(network, weights), process, about=about, log=log)

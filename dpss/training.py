@@ -15,7 +15,6 @@ import functools
 import hashlib
 import math
 import os
-import pathlib
 import time
 from collections.abc import Callable
 
@@ -340,10 +339,7 @@ def _asked(images, labels):
 
 
 def _folder(into):
-    try:
-        folder = pathlib.Path(into)
-    except TypeError:
-        raise TypeError(f"into is {into!r}; needed: the name of a folder, or None") from None
+    folder = _files.path(into, "into", "the name of a folder, or None")
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 

@@ -250,6 +250,8 @@ def test_inception_sees_grey_and_colour_of_any_size(tmp_path):
 def test_inception_refuses_other_files(tmp_path):
     with pytest.raises(FileNotFoundError, match="weights is .*no file.*Inception_V3_Weights"):
         features.inception(tmp_path / "none.pth")
+    with pytest.raises(TypeError, match="weights is None; needed: a str"):
+        features.inception(None)
     torch.save({"scale": torch.ones(3)}, tmp_path / "other.pth")
     (tmp_path / "text.pth").write_text("no weights")
     for name in ("other.pth", "text.pth"):
