@@ -210,6 +210,33 @@ def test_small_steps_cost_the_excess_error_alone():
     assert bounds[0] > bounds[1] > limit
 
 
+def test_the_exact_denoiser_of_other_data_pays_the_divergence_and_no_more():
+    """½ ∫ excess dSNR = KL(p_τ‖q_τ) − KL(p_T‖q_T), for a lump and two, by quadrature."""
+    x = np.linspace(-60, 60, 240_001)
+    bells = lambda means, v: np.mean(
+        [np.exp(-((x - m) ** 2) / (2 * v)) / np.sqrt(2 * np.pi * v) for m in means], 0
+    )
+
+    def laws(snr):  # states X + ε/√SNR: (density, denoiser) of the data and of the model
+        found = []
+        for means, c in (([-1, 1], 0.1), ([0.5], 0.3)):
+            v = c + 1 / snr
+            p = bells(means, v) + 1e-300
+            found += [p, x + np.gradient(np.log(p), x) / snr]
+        return found
+
+    def divergence(snr):
+        p, _, q, _ = laws(snr)
+        return np.trapezoid(p * np.log(p / q), x)
+
+    snr, excess = np.geomspace(0.02, 20, 201), []
+    for level in snr:
+        p, D, _, other = laws(level)
+        excess.append(np.trapezoid(p * (D - other) ** 2, x))
+    paid = 0.5 * np.trapezoid(snr * excess, np.log(snr))
+    assert abs(paid / (divergence(20) - divergence(0.02)) - 1) < 2e-3
+
+
 # --- L3 -------------------------------------------------------------------------------------------
 
 
