@@ -157,14 +157,12 @@ class _Run:
     def drawn(self, i):
         """What iteration i trains on: (images, times, noise, labels), for the whole batch."""
         n, place = len(self.images), i * self.batch + np.arange(self.batch)
-        chosen = torch.cat(
-            [
-                torch.randperm(n, generator=_generator(self.seed, 1, epoch))[
-                    torch.from_numpy(place[place // n == epoch] % n)
-                ]
-                for epoch in range(place[0] // n, place[-1] // n + 1)
-            ]
-        )
+        chosen = []  # a batch may end one epoch and begin the next
+        for epoch in range(place[0] // n, place[-1] // n + 1):
+            order = torch.randperm(n, generator=_generator(self.seed, 1, epoch))
+            chosen.append(order[torch.from_numpy(place[place // n == epoch] % n)])
+        chosen = torch.cat(chosen)
+        u = self.images[chosen]
         generator = _generator(self.seed, 2, i)
         # one time in each of as many equal parts: less noise than times drawn one by one
         uniform = functools.partial(
@@ -173,12 +171,12 @@ class _Run:
         share = torch.arange(self.batch) + uniform().double()
         first, last = self.ends
         t = clock.at(self.process, self.shape, first + (last - first) * share / self.batch)
-        noise = torch.empty_like(self.images[chosen]).normal_(generator=generator)
+        noise = torch.empty_like(u).normal_(generator=generator)
         label = None
         if self.labels is not None:
             hidden = uniform() < self.untold
             label = self.labels[chosen].masked_fill(hidden, self.network.labels)
-        return self.images[chosen], t, noise, label
+        return u, t, noise, label
 
     def denoiser(self):
         """The denoiser with the mean weights, which changes no more."""
@@ -269,7 +267,7 @@ def _lost(what, i, folder):
 
 def _iteration(run, module, i, mine, size, precision):
     """One step of the optimiser; the mean loss over the whole batch."""
-    decay = min(run.averaging, (1 + i) / (10 + i))
+    decay = min(run.averaging, (1 + i) / (10 + i))  # soon forgets the weights of the start
     rising = min(1.0, (i + 1) / min(WARM_UP, run.iterations))
     for group in run.optimiser.param_groups:
         group["lr"] = run.rate * rising * 0.5 * (1 + math.cos(math.pi * i / run.iterations))
