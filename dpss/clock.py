@@ -54,11 +54,14 @@ def log_snr(process: Process, shape: tuple[int, int], t: Times) -> torch.Tensor:
 
 
 def times(process: Process, shape: tuple[int, int], steps: int, start: float = 1.0) -> torch.Tensor:
-    """Decreasing times `start` = t_0 > t_1 > ... > t_m = 0, m = `steps`, at equal angles θ.
+    """Decreasing times `start` = t_0 > t_1 > ... > t_m = 0, m = `steps`, of equal length for DDIM.
 
-    For data of one variance DDIM loses least with such steps (page *sampling*). The last angle is
-    that of 0⁺, from where heat jumps to 0. `process` and `shape` as in `log_snr`. float64 (m + 1,).
-    Raises TypeError, ValueError, also where less is told at 0⁺ than at `start`.
+    Of a Gaussian image with mode variances c_k, DDIM keeps in each step the share cos² Δθ_k of mode
+    k, θ_k = arctan(σ_k / (α_k √c_k)) (page *sampling*). So it loses about Σ_k c_k Δθ_k², and least
+    in all if every step has the same length ∫ √(Σ_k c_k θ_k'²) dt. The c_k are those of the clock:
+    equal angles for scalar processes. Heat jumps to 0 from 0⁺, which counts nothing. `process` and
+    `shape` as in `log_snr`. float64 (m + 1,). Raises TypeError, ValueError, also where nothing is
+    lost between 0⁺ and `start`.
 
     >>> from dpss import vp_cosine
     >>> times(vp_cosine(), (28, 28), 4)   # θ = πt/2
@@ -66,15 +69,17 @@ def times(process: Process, shape: tuple[int, int], steps: int, start: float = 1
     """
     steps = _arrays.count(steps, "steps")
     start = _arrays.number(start, "start", above=0)
-    ends = angle(log_snr(process, shape, _arrays.times([start, START], "start")))
-    first, last = ends.tolist()
-    if start <= START or not first > last:
-        found = f"{start:g}, where the angle is {first:g} and at 0⁺ {last:g}"
-        raise ValueError(f"start is {found}; needed: a time at which more is lost than at 0⁺")
-    angles = torch.linspace(first, last, steps + 1, dtype=torch.float64, device="cpu")
-    even = at(process, _arrays.grid(shape), angles)
+    if start > 1:
+        raise ValueError(f"start is {start:g}; needed: at most 1")
+    process, shape = _arrays.instance(process, Process, "process"), _arrays.grid(shape)
+    process.basis.check(shape, "shape")
+    roots, lengths = _path(process, shape)
+    whole = np.interp(start**0.5, roots, lengths)
+    if not whole > 0:
+        raise ValueError(f"start is {start:g}; needed: a time at which more is lost than at 0⁺")
+    even = np.interp(np.linspace(whole, 0, steps + 1), lengths, roots) ** 2
     even[0], even[-1] = start, 0
-    return even
+    return torch.from_numpy(even)
 
 
 def angle(ell: torch.Tensor) -> torch.Tensor:
@@ -99,6 +104,23 @@ def _table(process, shape):
     parts = [log_snr(process, shape, (part**2).clamp(max=1)) for part in roots.split(ROWS)]
     angles = angle(torch.cat(parts))
     return roots.numpy(), np.maximum.accumulate(angles.numpy())
+
+
+@functools.lru_cache(maxsize=8)
+def _path(process, shape):
+    """√t, and the length ∫ √(Σ_k c_k θ_k'²) dt from 0⁺ to there, per mode that counts."""
+    counts, log_c, *_ = _scale(process.basis, shape)
+    share = torch.softmax(log_c, 0).sqrt()
+    roots = torch.linspace(START**0.5, 1, TABLE, dtype=torch.float64, device="cpu")
+    last, steps = None, [torch.zeros(1, dtype=torch.float64, device="cpu")]
+    for part in roots.split(ROWS):
+        log_snr = process.log_snr((part**2).clamp(max=1)).detach()
+        log_snr = log_snr.expand(-1, *shape).flatten(-2)[:, counts]
+        angles = angle(log_snr + log_c)
+        last = angles[:1] if last is None else last
+        steps.append(torch.linalg.vector_norm(torch.cat([last, angles]).diff(dim=0) * share, dim=1))
+        last = angles[-1:]
+    return roots.numpy(), torch.cat(steps)[1:].cumsum(0).numpy()
 
 
 @functools.lru_cache(maxsize=8)
