@@ -67,9 +67,8 @@ def test_samples_are_as_near_to_the_data_as_they_should(name, distances):
         "weights", "count", "seeds", "unit", "real", "samplers", "fifty", "neighbours"
     }  # fmt: skip
     assert set(found["neighbours"]) == {"samples", "tests", "nearer"}
-    for way, (_, steps, evaluations) in distances.WAYS.items():
-        row = found["samplers"][way]
-        assert (row["steps"], row["evaluations"]) == (steps, evaluations)
+    for way, row in found["samplers"].items():
+        assert row["steps"] == distances.WAYS[way][1]
         assert len(row["distances"]) == len(found["seeds"])
     shares = {
         way: np.mean(row["distances"]) / found["unit"] for way, row in found["samplers"].items()
