@@ -138,6 +138,11 @@ WIDER = """() => document.documentElement.scrollWidth <= innerWidth ? [] :
   [document.documentElement.scrollWidth, ...[...document.querySelectorAll('article *')]
   .filter(e => e.getBoundingClientRect().right > innerWidth + 1)
   .slice(0, 5).map(e => e.outerHTML.slice(0, 100))]"""
+CUT = """() => [...document.querySelectorAll('article :not(mjx-assistive-mml, mjx-assistive-mml *)')]
+  .filter(e => getComputedStyle(e).overflowX === 'hidden' && e.checkVisibility()
+    && [...e.children].some(c => c.getBoundingClientRect().right
+      > e.getBoundingClientRect().right + 1))
+  .map(e => e.outerHTML.slice(0, 100))"""
 SHOWN = """() => [...document.querySelectorAll('.cell_output img')]
   .filter(i => i.offsetParent !== null)"""
 REMEMBER = f"() => {{ window.shown = ({SHOWN})().map(i => i.src) }}"
@@ -161,6 +166,8 @@ def test_page(visit, name):
     raw = re.findall(r":::|\{prf:|\{cite|\{eq\}|\$\$|\\begin\{", page.evaluate(TEXT))
     assert raw == [], "raw markup"
     assert page.locator('mjx-container[tabindex="0"]').count() == 0, "formulas are stops of Tab"
+    page.evaluate("document.querySelectorAll('details').forEach(e => e.open = true)")
+    assert page.evaluate(CUT) == [], "cut off, and no way to scroll there"
     for slider in page.locator("[role=slider]").all():
         if not slider.is_visible():
             slider.evaluate("e => e.closest('details')?.setAttribute('open', '')")
