@@ -56,12 +56,12 @@ def log_snr(process: Process, shape: tuple[int, int], t: Times) -> torch.Tensor:
 def times(process: Process, shape: tuple[int, int], steps: int, start: float = 1.0) -> torch.Tensor:
     """Decreasing times `start` = t_0 > t_1 > ... > t_m = 0, m = `steps`, of equal length for DDIM.
 
-    Of a Gaussian image with mode variances c_k, DDIM keeps in each step the share cos² Δθ_k of mode
-    k, θ_k = arctan(σ_k / (α_k √c_k)) (page *sampling*). So it loses about Σ_k c_k Δθ_k², and least
-    in all if every step has the same length ∫ √(Σ_k c_k θ_k'²) dt. The c_k are those of the clock:
-    equal angles for scalar processes. Heat jumps to 0 from 0⁺, which counts nothing. `process` and
-    `shape` as in `log_snr`. float64 (m + 1,). Raises TypeError, ValueError, also where nothing is
-    lost between 0⁺ and `start`.
+    Of a Gaussian image with mode variances c_k, a step of DDIM keeps the share cos² Δφ_k of mode k,
+    φ_k = arctan(σ_k / (α_k √c_k)) (page *sampling*). So it loses about Σ_k c_k Δφ_k², and many
+    steps lose least in all if they have the same length ∫ √(Σ_k c_k φ_k'²) dt. The c_k are those of
+    the clock: a convention that needs no data, and equal angles for VP and VE. Heat jumps to 0 from
+    0⁺, which is not counted. `process` and `shape` as in `log_snr`. float64 (m + 1,). Raises
+    TypeError, ValueError, also where nothing is lost between 0⁺ and `start`.
 
     >>> from dpss import vp_cosine
     >>> times(vp_cosine(), (28, 28), 4)   # θ = πt/2
@@ -108,11 +108,11 @@ def _table(process, shape):
 
 @functools.lru_cache(maxsize=8)
 def _path(process, shape):
-    """√t, and the length ∫ √(Σ_k c_k θ_k'²) dt from 0⁺ to there, per mode that counts."""
+    """√t, and the length ∫ √(Σ_k c_k φ_k'²) dt from 0⁺ to there, with Σ c_k = 1."""
     counts, log_c, *_ = _scale(process.basis, shape)
     share = torch.softmax(log_c, 0).sqrt()
     roots = torch.linspace(START**0.5, 1, TABLE, dtype=torch.float64, device="cpu")
-    last, steps = None, [torch.zeros(1, dtype=torch.float64, device="cpu")]
+    last, steps = None, []
     for part in roots.split(ROWS):
         log_snr = process.log_snr((part**2).clamp(max=1)).detach()
         log_snr = log_snr.expand(-1, *shape).flatten(-2)[:, counts]
@@ -120,7 +120,7 @@ def _path(process, shape):
         last = angles[:1] if last is None else last
         steps.append(torch.linalg.vector_norm(torch.cat([last, angles]).diff(dim=0) * share, dim=1))
         last = angles[-1:]
-    return roots.numpy(), torch.cat(steps)[1:].cumsum(0).numpy()
+    return roots.numpy(), torch.cat(steps).cumsum(0).numpy()
 
 
 @functools.lru_cache(maxsize=8)
