@@ -138,11 +138,11 @@ WIDER = """() => document.documentElement.scrollWidth <= innerWidth ? [] :
   [document.documentElement.scrollWidth, ...[...document.querySelectorAll('article *')]
   .filter(e => e.getBoundingClientRect().right > innerWidth + 1)
   .slice(0, 5).map(e => e.outerHTML.slice(0, 100))]"""
-CUT = """() => [...document.querySelectorAll('article :not(mjx-assistive-mml, mjx-assistive-mml *)')]
-  .filter(e => getComputedStyle(e).overflowX === 'hidden' && e.checkVisibility()
-    && [...e.children].some(c => c.getBoundingClientRect().right
-      > e.getBoundingClientRect().right + 1))
-  .map(e => e.outerHTML.slice(0, 100))"""
+CUT = """() => { const right = e => e.getBoundingClientRect().right;
+  return [...document.querySelectorAll('article :not(mjx-assistive-mml, mjx-assistive-mml *)')]
+    .filter(e => getComputedStyle(e).overflowX === 'hidden' && e.checkVisibility()
+      && [...e.children].some(c => right(c) > right(e) + 1))
+    .map(e => e.outerHTML.slice(0, 100)) }"""
 SHOWN = """() => [...document.querySelectorAll('.cell_output img')]
   .filter(i => i.offsetParent !== null)"""
 REMEMBER = f"() => {{ window.shown = ({SHOWN})().map(i => i.src) }}"
