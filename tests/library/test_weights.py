@@ -27,7 +27,6 @@ def distances(monkeypatch):
     return distances
 
 
-@pytest.mark.xfail(strict=True, reason="heat and blurring are still trained")
 def test_every_name_is_shipped_with_what_was_measured_and_a_card():
     present = {path.name for path in FOLDER.iterdir()}
     assert present == {f"{name}.{kind}" for name in TRAINED for kind in ("npz", "json", "md")}
