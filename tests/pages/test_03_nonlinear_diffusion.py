@@ -134,7 +134,7 @@ def test_contrast_alone_superposition_and_order_are_lost():
     assert np.abs(stepped(2 * u, 1.5) / 2 - v).max() > 0.05
     left = u * (np.arange(7) < 3)
     assert np.abs(stepped(left, 1.5) + stepped(u - left, 1.5) - v).max() > 0.05
-    low, high = (stepped(np.array([[0.0, x]]), 0.5, 1.0, steps=500)[0, 0] for x in (1.0, 3.0))
+    low, high = (stepped(np.array([[0.0, x]]), 0.5, 1.0, steps=500)[0, 0] for x in (1.0, 6.0))
     assert low > high + 0.01  # the darker picture is brighter now
     rows = np.random.default_rng(0).permutation(6)
     assert np.abs(stepped(u[rows], 1.5) - v[rows]).max() > 0.05
