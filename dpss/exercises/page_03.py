@@ -90,8 +90,7 @@ def uphill(u, tau, contrast):
 
 
 @step.mistake(
-    "Is the result the change, or the image after it?",
-    "You returned τ L u. The step is u + τ L u.",
+    "Is the result the change, or the image after it?", "You returned τ L u. The step is u + τ L u."
 )
 def only_the_change(u, tau, contrast):
     return line_step(u, tau, contrast) - u
@@ -146,7 +145,7 @@ def always_a_quarter(t, limit):
 
 @cycle.mistake(
     "How many steps has your cycle? Compare with explicit steps.",
-    "Your steps are all alike: explicit steps as long as the limit allows. Those of a cycle differ.",
+    "Your steps are all alike: explicit steps, as many as it takes. Those of a cycle differ.",
 )
 def explicit_steps(t, limit):
     n = int(np.ceil(t / limit - 1e-9))
@@ -163,8 +162,7 @@ def equal_steps(t, limit):
 
 
 @cycle.mistake(
-    "Where in the formula does n stand?",
-    "You divided the angle by 2n. It is π j / (2n + 1).",
+    "Where in the formula does n stand?", "You divided the angle by 2n. It is π j / (2n + 1)."
 )
 def angle_without_the_one(t, limit):
     n = _least(t, limit)

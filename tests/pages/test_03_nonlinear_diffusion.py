@@ -52,7 +52,9 @@ def stepped(u, t, contrast=CONTRAST, g="perona-malik", scheme="explicit", steps=
 def test_every_scheme_converges_to_the_one_solution(g, scheme):
     u = 0.5 * image((4, 5), 1)
     exact = solved(u, 2.0, NAMED[g])
-    errors = [np.abs(stepped(u, 2.0, g=g, scheme=scheme, steps=n) - exact).max() for n in (100, 200)]
+    errors = [
+        np.abs(stepped(u, 2.0, g=g, scheme=scheme, steps=n) - exact).max() for n in (100, 200)
+    ]
     assert errors[1] < 0.01 and 0.8 < math.log2(errors[0] / errors[1]) < 1.2
 
 
@@ -182,7 +184,9 @@ def test_a_diffusivity_that_vanishes_leaves_a_cliff_standing():
     u = np.where(np.arange(8) < 4, -0.5, 0.5)[None].repeat(4, 0) + 0.01 * noise((4, 8), 1)
     stopped = nonlinear(u, 500.0, 0.1, lambda z: np.maximum(1 - z, 0) ** 2, steps=100)
     assert np.ptp(stopped) > 0.9
-    np.testing.assert_allclose(stepped(u, 2000.0, 0.1, scheme="fed", steps=200), u.mean(), atol=1e-3)
+    np.testing.assert_allclose(
+        stepped(u, 2000.0, 0.1, scheme="fed", steps=200), u.mean(), atol=1e-3
+    )
 
 
 # --- S13 ------------------------------------------------------------------------------------------
@@ -212,7 +216,9 @@ def test_the_flow_runs_down_the_energy(g):
 def test_charbonnier_never_drives_two_pictures_apart(shape, first, second):
     u, v = image(shape, first), image(shape, second)
     gaps = [
-        np.linalg.norm(stepped(u, t, g="charbonnier", steps=50) - stepped(v, t, g="charbonnier", steps=50))
+        np.linalg.norm(
+            stepped(u, t, g="charbonnier", steps=50) - stepped(v, t, g="charbonnier", steps=50)
+        )
         for t in (0.0, 0.1, 1.0)
     ]
     assert gaps[1] <= gaps[0] * (1 + 1e-9) and gaps[2] <= gaps[1] * (1 + 1e-9)
@@ -221,12 +227,17 @@ def test_charbonnier_never_drives_two_pictures_apart(shape, first, second):
 def test_perona_malik_does():
     line = 3 * CONTRAST * np.arange(32.0)[None]
     near = line + 1e-4 * np.cos(math.pi * np.arange(32) / 3)
-    assert np.linalg.norm(stepped(near, 50.0) - stepped(line, 50.0)) > 3 * np.linalg.norm(near - line)
+    assert np.linalg.norm(stepped(near, 50.0) - stepped(line, 50.0)) > 3 * np.linalg.norm(
+        near - line
+    )
 
 
 # --- S14 ------------------------------------------------------------------------------------------
 
-SLOPES = {"charbonnier": lambda z: -0.5 * (1 + z) ** -1.5, "perona-malik": lambda z: -1 / (1 + z) ** 2}
+SLOPES = {
+    "charbonnier": lambda z: -0.5 * (1 + z) ** -1.5,
+    "perona-malik": lambda z: -1 / (1 + z) ** 2,
+}
 
 
 @pytest.mark.parametrize("g", NAMED)
