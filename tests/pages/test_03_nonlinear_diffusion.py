@@ -280,7 +280,7 @@ def held(v):
     for i, j, _, _ in edges(*v.shape):
         square[[i, j]] += (v.ravel()[i] - v.ravel()[j]) ** 2 / 2
     at = 1 / (1 + square.reshape(v.shape) / CONTRAST**2)
-    return lambda z: np.broadcast_to(at, z.shape)
+    return lambda z: at + 0 * z
 
 
 def columns(v, tau, scheme):
