@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+import scipy.fft
 import scipy.linalg
 import torch
 from reference import osmosis as dense
@@ -108,7 +109,7 @@ def test_the_laws_of_osmosis_towards_noise_are_those_of_a_process():
     snr = process.snr(torch.linspace(0.01, 1, 50)).flatten(1)[:, 1:]
     assert (snr.diff(dim=0) < 0).all()
     drawn = RNG.normal(0, 1, (20000, *SHAPE))
-    states = in_modes(NOISE * 0 + drawn + diffusion.homogeneous(F - drawn, 0.5 * 5.0))
+    states = in_modes(drawn + diffusion.homogeneous(F - drawn, 0.5 * 5.0))
     law = process.marginal(torch.from_numpy(F), 0.5)
     gain = np.exp(-eigenvalues(SHAPE) * 2.5)
     np.testing.assert_allclose(in_modes(law.mean.numpy()), gain * in_modes(F), atol=1e-12)
