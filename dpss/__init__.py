@@ -39,7 +39,6 @@ _LATER = (
     "osmosis",
     "reverse",
     "training",
-    "trajectories",
 )
 
 __all__ = [
@@ -79,7 +78,6 @@ __all__ = [
     "reverse",
     "sub_vp",
     "training",
-    "trajectories",
     "ve",
     "vp",
     "vp_cosine",
