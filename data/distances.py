@@ -145,11 +145,12 @@ and measure it:
 The checksum that this prints goes into `sources.toml`, too. {remade}
 """
 CLOTHES = """It knows pictures of 28×28 pixels of ten kinds of clothes, as one shop took them, and
-nothing else; nothing about people is in it."""
+nothing else; nothing about people is in it. Prints on cloth come out as blotches."""
 LIMITS = {
     "vp": CLOTHES,
-    "heat": f"""{CLOTHES} Its samples start from blurred test images, whose
-coarse structure is given: its distances cannot be compared with those of the other weights.""",
+    "heat": f"""{CLOTHES} Its samples start from blurred test images,
+whose coarse structure is given: its distances cannot be compared with those of the other weights.
+Dark pieces come out ragged.""",
     "blurring": CLOTHES,
 }
 OTHERS = """Another machine or number of threads
