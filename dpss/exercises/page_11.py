@@ -14,7 +14,7 @@ turned = Exercise(
     inputs=[
         (1.0, 0.5, 0.6, 0.8),
         (np.array([2.0, -1.0]), np.array([0.3, 0.1]), 3.0, 4.0),
-        (_rng.normal(0, 1, (3, 4)), _rng.normal(0, 1, (3, 4)), 0.0, 1.0),
+        (_rng.normal(0, 1, (3, 4)), _rng.normal(0, 1, (3, 4)), 0.05, 1.0),
         (_rng.normal(0, 1, (3, 4)), _rng.normal(0, 1, (3, 4)), 1.0, 0.5),
     ],
 )
@@ -70,11 +70,11 @@ def sign_of_the_noise(u, v, alpha, sigma):
 
 
 @turned.mistake(
-    "Which of your formulas fails at α = 0? The one of the page does not.",
+    "Which of your formulas would fail at α = 0? The one of the page does not.",
     "You took v for a guess of the noise, (u − σ v)/α. It is the velocity.",
 )
 def velocity_for_noise(u, v, alpha, sigma):
-    return (u - sigma * v) / (alpha or math.nan), v
+    return (u - sigma * v) / alpha, v
 
 
 cost = Exercise(

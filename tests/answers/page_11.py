@@ -43,7 +43,8 @@ WRONG = {
         "state_not_scaled": lambda u, v, alpha, sigma: by_complex_numbers(
             u * math.hypot(alpha, sigma), v, alpha, sigma
         ),
-        "differs": lambda *case: by_complex_numbers(*case)[0],
+        "fails": lambda *case: by_complex_numbers(*case)[0],
+        "differs": lambda u, *rest: (by_complex_numbers(u, *rest)[0], np.asarray(u)),
     },
     "11-3": {
         "fall_for_rise": lambda snr, errors: by_a_loop(snr, -errors),
