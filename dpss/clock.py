@@ -69,8 +69,7 @@ def times(process: Process, shape: tuple[int, int], steps: int, start: float = 1
     """
     steps = _arrays.count(steps, "steps")
     start = _arrays.number(start, "start", above=0)
-    if start > 1:
-        raise ValueError(f"start is {start:g}; needed: at most 1")
+    _arrays.times(start, "start")
     process, shape = _arrays.instance(process, Process, "process"), _arrays.grid(shape)
     process.basis.check(shape, "shape")
     roots, lengths = _path(process, shape)
@@ -97,10 +96,15 @@ def at(process: Process, shape: tuple[int, int], angles: torch.Tensor) -> torch.
     return torch.from_numpy(np.asarray(found)).clamp(START, 1)
 
 
+def _roots():
+    """√t of a table's entries: near t = 0 the angle of most processes grows like √t."""
+    return torch.linspace(START**0.5, 1, TABLE, dtype=torch.float64, device="cpu")
+
+
 @functools.lru_cache(maxsize=8)
 def _table(process, shape):
-    """√t and the angle there: near t = 0 the angle of most processes grows like √t."""
-    roots = torch.linspace(START**0.5, 1, TABLE, dtype=torch.float64, device="cpu")
+    """√t and the angle there."""
+    roots = _roots()
     parts = [log_snr(process, shape, (part**2).clamp(max=1)) for part in roots.split(ROWS)]
     angles = angle(torch.cat(parts))
     return roots.numpy(), np.maximum.accumulate(angles.numpy())
@@ -111,7 +115,7 @@ def _path(process, shape):
     """√t, and the length ∫ √(Σ_k c_k φ_k'²) dt from 0⁺ to there, with Σ c_k = 1."""
     counts, log_c, *_ = _scale(process.basis, shape)
     share = torch.softmax(log_c, 0).sqrt()
-    roots = torch.linspace(START**0.5, 1, TABLE, dtype=torch.float64, device="cpu")
+    roots = _roots()
     last, steps = None, []
     for part in roots.split(ROWS):
         log_snr = process.log_snr((part**2).clamp(max=1)).detach()

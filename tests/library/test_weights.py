@@ -12,8 +12,6 @@ from dpss.network import SIDES, TRAINED
 
 U = torch.as_tensor(images.fashion("test")[0][:50])
 FOLDER = _data.DATA / "weights"
-SHIPPED = sorted(path.stem for path in FOLDER.glob("*.npz"))
-MEASURED = sorted(path.stem for path in FOLDER.glob("*.json"))
 # Shares of the distance of a Gaussian fit: DDIM, and the best sampler.
 TARGETS = {"vp": (0.05, 0.03), "heat": (0.15, 0.15), "blurring": (0.05, 0.05)}
 
@@ -32,7 +30,7 @@ def test_every_name_is_shipped_with_what_was_measured_and_a_card():
     assert present == {f"{name}.{kind}" for name in TRAINED for kind in ("npz", "json", "md")}
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("name", TRAINED)
 def test_shipped_weights_are_read_and_denoise(name):
     D = network.load(name)
     process = D.process
@@ -55,7 +53,7 @@ def test_the_labels_of_vp_are_ten():
 # --- what was measured ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", MEASURED)
+@pytest.mark.parametrize("name", TRAINED)
 def test_samples_are_as_near_to_the_data_as_they_should(name, distances):
     D = network.load(name)
     found = D.about["measured"]
@@ -76,7 +74,7 @@ def test_samples_are_as_near_to_the_data_as_they_should(name, distances):
     assert shares["DDIM"] <= of_ddim and min(shares.values()) <= of_best
 
 
-@pytest.mark.parametrize("name", MEASURED)
+@pytest.mark.parametrize("name", TRAINED)
 def test_the_card_says_what_was_measured(name, distances):
     assert (FOLDER / f"{name}.md").read_text("utf-8") == distances.card(name, network.load(name))
 
