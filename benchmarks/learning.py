@@ -17,7 +17,7 @@ def rows():
     network, process = UNet(), dpss.vp()
     images = 2 * torch.rand(1000, 28, 28) - 1
     peer = copy.deepcopy(network)
-    optimiser = torch.optim.AdamW(peer.parameters(), lr=1e-3, foreach=True)
+    optimiser = torch.optim.AdamW(peer.parameters(), lr=1e-3, fused=True)
 
     def bare():
         for i in range(ITERATIONS):
