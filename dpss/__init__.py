@@ -39,6 +39,7 @@ _LATER = (
     "osmosis",
     "reverse",
     "training",
+    "trajectories",
 )
 
 __all__ = [
@@ -78,6 +79,7 @@ __all__ = [
     "reverse",
     "sub_vp",
     "training",
+    "trajectories",
     "ve",
     "vp",
     "vp_cosine",

@@ -21,6 +21,7 @@ from PIL import Image
 
 from . import _arrays, _words
 from ._arrays import Array
+from .trajectories import SHARES, there_and_back
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 3)), (0, (1, 1)))
@@ -170,6 +171,34 @@ def strip(
         needed = f"{len(path)}, one for each image of path"
         raise ValueError(f"times has {len(times)} entries; needed: {needed}")
     return show(list(path), [f"t = {_words.number(t)}" for t in times], value_range, columns)
+
+
+def trajectories(
+    u: Array,
+    shares: Sequence[float] | Array = SHARES,
+    offset: float = 6.0,
+    generator=None,
+    value_range: tuple[float, float] = (-2, 2),
+) -> Figure:
+    """A picture `u` on its ways to noise and back, by VP and by osmosis, at equal shares of the way.
+
+    A row for each of the four ways of `dpss.trajectories.there_and_back`, which describes `u`,
+    `shares`, `offset`, `generator`, and raises the errors. A picture of your own comes by
+    `images.load(path, side=64)`; of this size it takes a second, and longer if it is larger.
+    `value_range` as in `show`. What the figure says of itself includes the variance of each state.
+    """
+    ways = there_and_back(u, shares, offset, generator)
+    count = len(next(iter(ways.values())))
+    percent = ", ".join(f"{100 * share:g}" for share in _arrays.numbers(shares, "shares").tolist())
+    titles = [x for name in ways for x in [f"{name}: {percent} %", *[""] * (count - 1)]]
+    fig = show([state for way in ways.values() for state in way], titles, value_range, count)
+    courses = [
+        f"{name} " + ", ".join(_words.number(state.var()) for state in way)
+        for name, way in ways.items()
+    ]
+    heading = f"A picture on its ways to noise and back, at {percent} % of each way"
+    fig.alt = f"{heading}. Variances: {'; '.join(courses)}. {fig.alt}"
+    return fig
 
 
 def curves(

@@ -148,7 +148,7 @@ OPTIONS = """
     cell claim colour columns contrast defect denoiser diffusivity digits drift dtype earlier
     eta every features figure_of first frames generator guidance height holds into iterations
     laplacian largest_diffusivity log log_signal logx logy measure min_gain model n name network
-    noise options other parameters phi precision prediction predicts presmoothing prior process
+    noise offset options other parameters phi precision prediction predicts presmoothing prior process
     progress property range rate replay rows rtol scheme seed shape sigma sigma_max sigma_min
     signal spacing start steps t_max text title titles untold value_range what width widths
     witness xlabel ylabel
@@ -229,6 +229,7 @@ CALLS = {
     "figures.strip": [dict(path=U, times=T)],
     "figures.curves": [dict(x=T, ys={"a": LATER, "b": T**2}, xlabel="x", ylabel="y")],
     "figures.Explorer.widget": [{}],
+    "figures.trajectories": [dict(u=GREY, shares=T)],
     "images.channels_first": [dict(u=image((*GRID, 3)))],
     "images.as_float": [dict(u=(255 * LIGHT).astype(np.uint8)), dict(u=U)],
     "images.as_positive": [dict(u=U)],
@@ -287,6 +288,7 @@ CALLS = {
     "osmosis.shadow_removal": [dict(u=W, shadow_edge=MASK)],
     "osmosis.clone": [dict(background=W, foreground=DENSITY, mask=MASK)],
     "osmosis.compress": [dict(u=W, mask=MASK)],
+    "trajectories.there_and_back": [dict(u=GREY, shares=T), dict(u=U)],
     "training.train": [
         dict(
             process=families.vp(),
