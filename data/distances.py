@@ -154,7 +154,9 @@ Dark pieces come out ragged.""",
     "blurring": CLOTHES,
 }
 OTHERS = """Another machine, number of threads or
-version of the library rounds differently and makes other weights, about as good."""
+version of the library rounds differently and makes other weights, about as good. The distances in
+the log of the training were measured with other steps (at equal angles of the clock) and cannot be
+compared with those above."""
 REMADE = {
     "vp": """These weights began as torch's
 default initialisation draws them from the seed. `UNet.draw` draws others, so that the command makes
