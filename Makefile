@@ -22,7 +22,7 @@ help:
 	@echo "make read      serve the site on this machine and open it"
 	@echo "make lab       open the pages in JupyterLab"
 	@echo "make test      run every check"
-	@echo "make quick     the fast tests of the library, in less than a minute"
+	@echo "make quick     the fast tests of the library, in two minutes"
 	@echo "make lint      the rules for code and pages; one page in seconds: make lint PAGE=12"
 	@echo "make execute   run the notebooks again and normalise them"
 	@echo "make bench     time the library beside its peers (four minutes; installs them)"

@@ -153,8 +153,10 @@ whose coarse structure is given: its distances cannot be compared with those of 
 Dark pieces come out ragged.""",
     "blurring": CLOTHES,
 }
-OTHERS = """Another machine or number of threads
-rounds differently and makes other weights, about as good."""
+OTHERS = """Another machine, number of threads or
+version of the library rounds differently and makes other weights, about as good. The distances in
+the log of the training were measured with other steps (at equal angles of the clock) and cannot be
+compared with those above."""
 REMADE = {
     "vp": """These weights began as torch's
 default initialisation draws them from the seed. `UNet.draw` draws others, so that the command makes

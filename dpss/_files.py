@@ -9,6 +9,7 @@ import zipfile
 
 import numpy as np
 
+SIGNATURE = b"PK\x03\x04"  # of an archive with an entry
 ABOUT = "about"  # the one entry of an archive that is text: what the arrays are
 
 
@@ -57,6 +58,8 @@ def unpacked(content: bytes, name: str) -> tuple[dict[str, np.ndarray], dict]:
     """
     needed = "needed: a whole file that dpss.training wrote"
     try:
+        if not content.startswith(SIGNATURE):  # NumPy would take it for a pickle
+            raise ValueError("it is no archive")
         with np.load(io.BytesIO(content), allow_pickle=False) as stored:
             arrays = dict(stored)
         about = json.loads(str(arrays.pop(ABOUT)))

@@ -406,26 +406,28 @@ def main(arguments: list[str] | None = None) -> None:
         prog="python -m dpss.training",
         description="Train a denoiser, or go on with it where FOLDER holds a checkpoint. Under "
         "torchrun on several processes: the same run, faster.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument("process", choices=TRAINED)
-    parser.add_argument("--into", required=True, metavar="FOLDER")
+    add = parser.add_argument
+    add("process", choices=TRAINED, help="what the denoiser is for")
+    add("--into", required=True, metavar="FOLDER", help="for checkpoint.npz and weights.npz")
     parser.add_argument(
         "--images",
         metavar="NPZ",
         help="images (n, H, W) in [-1, 1] or of type "
         "uint8, and, if there are any, labels (n,); without: the 4,000 of data/",
     )
-    parser.add_argument("--untold", type=float, default=0.5, help="share of labels not told")
-    parser.add_argument("--unlabelled", action="store_true", help="do not use the labels")
-    parser.add_argument("--widths", type=int, nargs=2, default=(64, 96))
-    parser.add_argument("--iterations", type=int, default=20_000)
-    parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--rate", type=float, default=2e-3)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--every", type=int, default=1000)
-    parser.add_argument("--precision", choices=PRECISIONS, default="float32")
-    parser.add_argument("--threads", type=int, help="of each process")
-    parser.add_argument("--device", default="cpu")
+    add("--untold", type=float, default=0.5, help="share of labels not told")
+    add("--unlabelled", action="store_true", help="do not use the labels")
+    add("--widths", type=int, nargs=2, default=(64, 96), help="of the network's two scales")
+    add("--iterations", type=int, default=20_000, help="two hours on two cores, with 64 images")
+    add("--batch", type=int, default=64, help="images an iteration, over all processes")
+    add("--rate", type=float, default=2e-3, help="of AdamW, at its largest")
+    add("--seed", type=int, default=1, help="of the first weights and of all draws")
+    add("--every", type=int, default=1000, help="iterations from checkpoint to checkpoint")
+    add("--precision", choices=PRECISIONS, default="float32", help="of layers that allow it")
+    add("--threads", type=int, help="of each process")
+    add("--device", default="cpu", help="as torch names it")
     parser.add_argument(
         "--distance",
         action="store_true",
@@ -438,24 +440,29 @@ def main(arguments: list[str] | None = None) -> None:
     labels = None if options.unlabelled else labels
     if options.device == "cuda":  # one for each process of torchrun
         options.device += f":{os.environ.get('LOCAL_RANK', 0)}"
-    process = TRAINED[options.process](u.shape[-2:])
-    network = _fresh(options.seed, options.widths, *_asked(u, labels)).to(options.device)
-    measure = functools.partial(_distance, process, u[:500]) if options.distance else None
-    train(
-        process,
-        u,
-        labels,
-        network=network,
-        iterations=options.iterations,
-        batch=options.batch,
-        rate=options.rate,
-        untold=options.untold,
-        seed=options.seed,
-        into=options.into,
-        every=options.every,
-        precision=options.precision,
-        measure=measure,
-    )
+    try:
+        process = TRAINED[options.process](u.shape[-2:])
+        network = _fresh(options.seed, options.widths, *_asked(u, labels)).to(options.device)
+        measure = functools.partial(_distance, process, u[:500]) if options.distance else None
+        train(
+            process,
+            u,
+            labels,
+            network=network,
+            iterations=options.iterations,
+            batch=options.batch,
+            rate=options.rate,
+            untold=options.untold,
+            seed=options.seed,
+            into=options.into,
+            every=options.every,
+            precision=options.precision,
+            measure=measure,
+        )
+    except (ValueError, ArithmeticError, OSError) as error:
+        raise SystemExit(f"{error}") from None
+    if os.environ.get("RANK", "0") == "0":
+        print(f"{options.into} holds {WEIGHTS}: dpss.network.load(path, process) reads it")
 
 
 def _stored(path):

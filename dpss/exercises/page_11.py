@@ -16,6 +16,8 @@ turned = Exercise(
         (np.array([2.0, -1.0]), np.array([0.3, 0.1]), 3.0, 4.0),
         (_rng.normal(0, 1, (3, 4)), _rng.normal(0, 1, (3, 4)), 0.05, 1.0),
         (_rng.normal(0, 1, (3, 4)), _rng.normal(0, 1, (3, 4)), 1.0, 0.5),
+        (np.array([0.4, -0.7]), np.array([0.2, 0.5]), 0.0, 1.0),
+        (np.array([0.4, -0.7]), np.array([0.2, 0.5]), 2.0, 0.0),
     ],
 )
 
@@ -33,6 +35,14 @@ def read_out(u, v, alpha, sigma):
 def state_not_scaled(u, v, alpha, sigma):
     r = math.hypot(alpha, sigma)
     return (alpha * u - sigma * v) / r, (sigma * u + alpha * v) / r
+
+
+@turned.mistake(
+    "Try α = 3 and σ = 4. Are these two a cosine and a sine?",
+    "This holds for VP only, where r = 1. Divide the state by r, and α and σ as well.",
+)
+def without_r(u, v, alpha, sigma):
+    return alpha * u - sigma * v, sigma * u + alpha * v
 
 
 @turned.mistake(

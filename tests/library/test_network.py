@@ -521,7 +521,7 @@ BROKEN = {
     "empty": (lambda: b"", "damaged"),
     "truncated": (lambda: network.pack(stored(families.vp()))[:-200], "damaged"),
     "one bit": (_damaged, "damaged.*CRC"),
-    "text": (lambda: b"version https://git-lfs.github.com/spec/v1", "damaged"),
+    "text": (lambda: b"version https://git-lfs.github.com/spec/v1", "no archive"),
     "one array": (_array, "damaged or of another kind"),
     "another archive": (lambda: saved({"images": np.ones((2, 8, 8))}), "says nothing"),
     "torch's own": (_torchs_own, "says nothing"),

@@ -697,6 +697,18 @@ def test_images_that_are_none_end_the_command_with_their_name(tmp_path):
         training.main(["diffusion", "--into", str(tmp_path)])
 
 
+def test_what_does_not_fit_ends_the_command_with_its_name(tmp_path):
+    np.savez(tmp_path / "images.npz", images=IMAGES)
+    for option, match in {
+        "--iterations=0": "iterations is 0; needed: ",
+        "--rate=-1": "rate is -1; needed: ",
+        "--widths=3 5": "widths is .*; needed: ",
+    }.items():
+        name, value = option.split("=")
+        with pytest.raises(SystemExit, match=match):
+            command(tmp_path / "to", tmp_path / "images.npz", name, *value.split())
+
+
 @pytest.mark.slow
 def test_the_command_runs_by_its_name(tmp_path):
     np.savez(tmp_path / "images.npz", images=IMAGES)

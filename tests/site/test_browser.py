@@ -86,6 +86,9 @@ def browser(tmp_path_factory):
         window.close()
 
 
+DESKTOP = 1200  # pixels: the theme shows both sidebars from here on
+
+
 class Visit:
     """One page opened with foreign hosts blocked; collects what goes wrong."""
 
@@ -115,8 +118,9 @@ class Visit:
 
 @pytest.fixture(params=["file", "http"])
 def visit(request, browser, http_root):
-    """Opens a page as a file on a desktop, or from a server on a phone."""
-    root, width = (SITE.as_uri() + "/", 1280) if request.param == "file" else (http_root, 390)
+    """Opens a page as a file on a desktop (with the least room beside two sidebars), or from a
+    server on a phone."""
+    root, width = (SITE.as_uri() + "/", DESKTOP) if request.param == "file" else (http_root, 390)
     made = []
 
     def opened(name):
@@ -143,6 +147,8 @@ CUT = """() => { const right = e => e.getBoundingClientRect().right;
     .filter(e => getComputedStyle(e).overflowX === 'hidden' && e.checkVisibility()
       && [...e.children].some(c => right(c) > right(e) + 1))
     .map(e => e.outerHTML.slice(0, 100)) }"""
+LONG = """() => [...document.querySelectorAll('.cell_input pre')]
+  .filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.innerText.slice(0, 100))"""
 SHOWN = """() => [...document.querySelectorAll('.cell_output img')]
   .filter(i => i.offsetParent !== null)"""
 REMEMBER = f"() => {{ window.shown = ({SHOWN})().map(i => i.src) }}"
@@ -168,6 +174,8 @@ def test_page(visit, name):
     assert page.locator('mjx-container[tabindex="0"]').count() == 0, "formulas are stops of Tab"
     page.evaluate("document.querySelectorAll('details').forEach(e => e.open = true)")
     assert page.evaluate(CUT) == [], "cut off, and no way to scroll there"
+    if page.viewport_size["width"] == DESKTOP:
+        assert page.evaluate(LONG) == [], "code wider than its column"
     for slider in page.locator("[role=slider]").all():
         slider.focus()
         page.evaluate(REMEMBER)

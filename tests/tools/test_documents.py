@@ -40,6 +40,12 @@ def test_the_map_of_the_readme_leaves_nothing_out():
     }
 
 
+def test_the_table_of_the_preface_has_every_page():
+    preface = (ROOT / "chapters" / "index.ipynb").read_text("utf-8")
+    rows = re.findall(r'^ *"\| .*\]\((\d\d-[\w-]+)\.ipynb\)', preface, re.MULTILINE)
+    assert rows == sorted(path.stem for path in (ROOT / "chapters").glob("[0-9][0-9]-*.ipynb"))
+
+
 def test_the_diagram_of_imports_has_every_module():
     assert set(re.findall(r"\w+", DIAGRAM)) >= PUBLIC
     rows = re.findall(r"^\| (`_.*?) \|", CONTRIBUTING, re.MULTILINE)
