@@ -148,27 +148,28 @@ def matrix(edges):
     return _osmosis.balanced(np.append(weights, weights), rows, columns, index.size)
 
 
-def fixed_point(step, x):
-    """x = step(x) of numbers of size one, to `SETTLED`, from a guess.
+def fixed_point(step, guess, lengths):
+    """x = step(x, length) of numbers of size one, for the first of `lengths` with which it settles.
 
     Where changes are small, by Anderson's acceleration: of the last new ones the affine combination
     is taken whose change step(x) − x would be least if that were affine, too. ArithmeticError where
     it does not settle.
     """
-    found, changes, before = [], [], np.inf
-    for _ in range(MOST_ITERATIONS):
-        new = step(x)
-        change = new - x
-        largest = np.abs(change).max(initial=0)
-        if largest <= SETTLED + ROUNDING * np.abs(new).max(initial=0):
-            return new
-        if largest > min(before, SMALL):
-            found, changes = [], []
-        found, changes = [*found[-REMEMBERED:], new], [*changes[-REMEMBERED:], change]
-        x, before = new, largest
-        if len(found) > 1:
-            weights = np.linalg.lstsq(np.diff(changes, axis=0).T, change, rcond=1e-10)[0]
-            x = new - weights @ np.diff(found, axis=0)
+    for length in lengths:
+        x, found, changes, before = guess, [], [], np.inf
+        for _ in range(MOST_ITERATIONS):
+            new = step(x, length)
+            change = new - x
+            largest = np.abs(change).max(initial=0)
+            if largest <= SETTLED + ROUNDING * np.abs(new).max(initial=0):
+                return new
+            if largest > min(before, SMALL):
+                found, changes = [], []
+            found, changes = [*found[-REMEMBERED:], new], [*changes[-REMEMBERED:], change]
+            x, before = new, largest
+            if len(found) > 1:
+                weights = np.linalg.lstsq(np.diff(changes, axis=0).T, change, rcond=1e-10)[0]
+                x = new - weights @ np.diff(found, axis=0)
     raise ArithmeticError(
         f"presmoothing: the steady state does not settle (it changes by {largest:.1e} of the range "
         f"after {MOST_ITERATIONS} iterations); needed: a larger presmoothing or contrast"
