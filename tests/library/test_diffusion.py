@@ -294,6 +294,8 @@ def test_symmetries_of_edge_enhancing_inpainting():
         np.testing.assert_allclose(found, v, atol=1e-7)
     other = np.where(known, u, 1e6)  # what is unknown is not looked at
     np.testing.assert_allclose(inpaint(other, known, CONTRAST), v, atol=1e-7)
+    far = np.where(u > 0.5, 1e300, 1e-300 * u)  # known pixels stay, however far the others are
+    assert (inpaint(far, known, 1e299)[known] == far[known]).all()
 
 
 @pytest.mark.parametrize("shape", [*GRIDS, (1, 1)])
@@ -334,6 +336,19 @@ def test_a_mask_for_each_image_and_kinds_of_edge_enhancing_inpainting():
         assert type(v) is type(given_) and v.dtype == given_.dtype
         assert (np.asarray(v)[masks] == np.asarray(given_)[masks]).all()
         np.testing.assert_allclose(v, found, atol=1e-4)
+
+
+def test_acceleration_saves_half_of_the_steps(monkeypatch):
+    y, x = np.mgrid[:24, :24] - 12
+    u, known = np.where(0.6 * x + 0.8 * y > 0, 1.0, 0.0), some((24, 24), 0, 0.1)
+    factor, steps, found = _osmosis.factor, [], []
+    monkeypatch.setattr(_osmosis, "factor", lambda A: steps.append(1) or factor(A))
+    for small in (_nonlinear.SMALL, 0.0):
+        monkeypatch.setattr(_nonlinear, "SMALL", small)
+        found.append((inpaint(u, known, 0.05), len(steps)))
+        steps.clear()
+    np.testing.assert_allclose(found[0][0], found[1][0], atol=1e-7)
+    assert found[0][1] < 0.5 * found[1][1]
 
 
 def test_what_does_not_settle_is_refused(monkeypatch):
