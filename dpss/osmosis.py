@@ -339,8 +339,11 @@ def inpaint(u: Array, mask: Array, guidance: Array) -> Array:
     operators = [_operator(one, 1.0) for one in drifts]
     v = v.reshape(*lead, *between, *v.shape[-2:])
     both = np.stack(np.broadcast_arrays(values, v))
-    _osmosis.hold(both, known, operators, np.reshape(range(len(operators)), (*lead, *between)))
-    error = np.abs(both[1] / v - 1).max()
+    try:
+        _osmosis.hold(both, known, operators, np.reshape(range(len(operators)), (*lead, *between)))
+        error = np.abs(both[1] / v - 1).max()
+    except RuntimeError:  # a factor is singular
+        error = np.inf
     if not error < _osmosis.LARGEST_ERROR:
         needed = "a guidance of less contrast"
         raise ArithmeticError(f"guidance: lost to rounding (error {error:.1e}); needed: {needed}")
