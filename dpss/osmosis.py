@@ -317,7 +317,7 @@ def inpaint(u: Array, mask: Array, guidance: Array) -> Array:
     guidance a v gives the same, v = a u gives u, a constant v `diffusion.inpaint`; and u/v lies
     between its least and largest known value. No gradients pass. One sparse factorisation for each
     different pair of mask and guidance. ArithmeticError where its factors fail to find v from its
-    known pixels to six digits (contrasts of v above 1e12 or so). Raises TypeError, ValueError.
+    known pixels to six digits (contrasts of v far beyond 1e12). Raises TypeError, ValueError.
     Source: Weickert et al. 2013.
 
     >>> ends = np.array([[True, False, False, True]])
