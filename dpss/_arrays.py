@@ -209,6 +209,15 @@ def mask(region, shape, name="mask", *, each=False):
     return region
 
 
+def known_pixels(region, shape):
+    """The argument `mask` of inpainting: one `mask` or one for each image, True somewhere in it."""
+    region = mask(region, shape, each=True)
+    if not region.any((-2, -1)).all():
+        needed = "at least one known pixel in each image"
+        raise ValueError(f"mask is False everywhere in an image; needed: {needed}")
+    return region
+
+
 # -- numbers and times
 
 

@@ -12,7 +12,11 @@ from functools import lru_cache
 import numpy as np
 import scipy
 
+from . import _osmosis
+
 LONGEST_CYCLE = 10**4  # steps of fast explicit diffusion, whose order takes a time of its square
+# of fixed points: the change at which one is found, the iterations in all, those remembered
+SETTLED, MOST_ITERATIONS, REMEMBERED = 1e-9, 500, 15
 RISING = (np.s_[..., 1:, :-1], np.s_[..., :-1, 1:])
 FALLING = (np.s_[..., :-1, :-1], np.s_[..., 1:, 1:])
 
@@ -127,6 +131,44 @@ def explicit(u, edges, step, buffers):
     for offset, flux in fluxes:
         values[..., :-offset] += flux
         values[..., offset:] -= flux
+
+
+def matrix(edges):
+    """The operator A of the `edges` of one image, sparse (CSC), acting on its line."""
+    index = np.arange(line(edges[0][1]).size)
+    near, far, weights = [index[:0]], [index[:0]], [np.zeros(0)]
+    for offset, weight in edges:
+        if 0 < offset < index.size:
+            near.append(index[:-offset])
+            far.append(index[offset:])
+            weights.append(weight.ravel()[:-offset])
+    near, far, weights = map(np.concatenate, (near, far, weights))
+    rows, columns = np.append(near, far), np.append(far, near)
+    return _osmosis.balanced(np.append(weights, weights), rows, columns, index.size)
+
+
+def fixed_point(step, x):
+    """x = step(x) of numbers of size one, to `SETTLED`, from a guess; by Anderson's acceleration.
+
+    Of the last new ones the affine combination is taken whose change step(x) − x would be least if
+    that were affine, too. ArithmeticError where it does not settle.
+    """
+    found, changes = [], []
+    for _ in range(MOST_ITERATIONS):
+        new = step(x)
+        change = new - x
+        largest = np.abs(change).max(initial=0)
+        if largest <= SETTLED:
+            return new
+        found, changes = [*found[-REMEMBERED:], new], [*changes[-REMEMBERED:], change]
+        x = new
+        if len(found) > 1:
+            weights = np.linalg.lstsq(np.diff(changes, axis=0).T, change, rcond=1e-10)[0]
+            x = new - weights @ np.diff(found, axis=0)
+    raise ArithmeticError(
+        f"presmoothing: the steady state does not settle (it changes by {largest:.1e} of the range "
+        f"after {MOST_ITERATIONS} iterations); needed: a larger presmoothing or contrast"
+    )
 
 
 def aos(u, edges, step):

@@ -1,5 +1,5 @@
-"""Numerics of osmosis: e^{tA}x and implicit steps for a large sparse A, what A sends to zero, and
-when e^{tA}x has come there."""
+"""Numerics of osmosis: e^{tA}x and implicit steps for a large sparse A, what A sends to zero, also
+where some pixels are held, and when e^{tA}x has come there."""
 
 import numpy as np
 import scipy
@@ -9,6 +9,12 @@ ROUNDING = 1e-17  # series end where their remaining weights are below it
 LARGEST_ERROR, LARGEST_RESIDUAL = 1e-6, 1e-12
 # share of the diagonal of A that factors of A resolve, with four digits to spare
 RESOLVED = 1e-12
+
+
+def balanced(values, rows, columns, n):
+    """The sparse matrix (CSC, n×n) of these off-diagonals whose columns sum to zero."""
+    off = scipy.sparse.csc_array((values, (rows, columns)), shape=(n, n))
+    return (off - scipy.sparse.diags_array(off.sum(axis=0))).tocsc()
 
 
 def chebyshev_terms(z):
@@ -112,6 +118,29 @@ def null_vector(A):
             f"residual {residual:.1e}): the drift is too strong"
         )
     return w / w.sum()
+
+
+def hold(u, known, operators, which=0):
+    """Change the images `u` (..., H, W), in C order, where they are not `known`, to A u = 0 there.
+
+    `known`: boolean masks that broadcast to u, `which`: the number among the `operators` of the A
+    of each image. Images with the same of both share a factorisation.
+    """
+    lines = u.reshape(-1, u.shape[-2] * u.shape[-1])
+    masks = {}  # each different one, as bytes, with its number
+    numbers = [
+        masks.setdefault(one.tobytes(), len(masks)) for one in known.reshape(-1, lines.shape[1])
+    ]
+    numbers = np.reshape(numbers, known.shape[:-2])
+    kinds = [np.broadcast_to(kind, u.shape[:-2]).ravel().tolist() for kind in (numbers, which)]
+    kinds, masks = list(zip(*kinds)), list(masks)
+    for kind in set(kinds):
+        known = np.frombuffer(masks[kind[0]], bool)
+        images = [i for i, other in enumerate(kinds) if other == kind]
+        if not known.all():
+            rows = operators[kind[1]].tocsr()[~known]
+            given = rows[:, known] @ lines[np.ix_(images, known)].T
+            lines[np.ix_(images, ~known)] = factor(-rows[:, ~known]).solve(given).T
 
 
 def is_over(A, w, t):

@@ -1,9 +1,9 @@
 """Diffusion filters: evolutions ∂u/∂t = div(D ∇u) of an image with reflecting boundary.
 
 `homogeneous` has D = 1 and is exact. `nonlinear` and `edge_enhancing` let D depend on the image, to
-keep edges; they step in time. `inpaint` is the steady state of homogeneous diffusion where some
-pixels are held. Results have the kind, dtype and device of the image, and are computed in its
-precision.
+keep edges; they step in time. `inpaint` is the steady state of homogeneous or edge-enhancing
+diffusion where some pixels are held. Results have the kind, dtype and device of the image; filters
+compute in its precision, `inpaint` in float64.
 """
 
 import math
@@ -130,46 +130,29 @@ def edge_enhancing(
     """
     t, contrast = _arrays.number(t, "t", least=0), _arrays.number(contrast, "contrast", above=0)
 
-    def edges(v, contrast, shared, buffers):
-        def tensor(dy, dx):  # −2 ∂_y u_σ, 2 ∂_x u_σ
-            xy, threshold = np.multiply(dy, dx, out=buffers("xy", dy.shape)), 2 * contrast**2
-            dy *= dy
-            dx *= dx
-            parts = [dx, xy, dy]
-            if shared:
-                parts = [part.sum(-3, keepdims=True) for part in parts]
-            # 4 |∇u_σ|²; below 2 contrast² the exponential is under 1e-23: nothing is lost by
-            # stopping there, and nothing underflows
-            square = np.add(parts[0], parts[2], out=buffers("square", parts[0].shape))
-            np.maximum(square, threshold, out=square)
-            loss = np.divide(2 * threshold, square, out=buffers("loss", square.shape))
-            loss *= loss
-            loss *= loss
-            loss *= -EXPONENT
-            np.exp(loss, out=loss)
-            loss /= square  # (1 − g)/|∇u_σ|²
-            for part in parts:
-                part *= loss
-            for part in parts[::2]:
-                np.subtract(1, part, out=part)
-            return parts
-
-        return _nonlinear.edge_enhancing(v, tensor, buffers), 1.0
-
     enough = {"fed": 16 + 20 * t**0.5, "explicit": max(16, 4 * t)}
-    return _evolve(u, t, contrast, edges, presmoothing, scheme, enough, steps, colour)
+    return _evolve(u, t, contrast, _oriented, presmoothing, scheme, enough, steps, colour)
 
 
 @numpys_errors
-def inpaint(u: Array, mask: Array) -> Array:
-    """Fill in unknown pixels by homogeneous diffusion: Δu = 0 there, known pixels stay exactly.
+def inpaint(u: Array, mask: Array, contrast=None, presmoothing=1.0, colour=None) -> Array:
+    """Fill in unknown pixels by the steady state of a diffusion in which known pixels are held.
+
+    `contrast` None: of homogeneous diffusion, Δu = 0 at unknown pixels. A number: of
+    `edge_enhancing` diffusion with this `contrast`, `presmoothing` and `colour`, div(D ∇u) = 0.
 
     `u`: image (..., H, W), finite everywhere; reflecting boundary. `mask`: boolean (H, W), or one
     per image with as many axes as u, (n, H, W) or for colour (n, 1, H, W); True where the pixel is
-    known (scikit-image means the opposite), at least once in each. Filled-in values lie between the
-    least and the largest known one. No gradients pass. One sparse factorisation for each different
-    mask. Raises TypeError, ValueError.
-    Source: Carlsson 1988; Weickert and Welk 2006.
+    known (scikit-image means the opposite), at least once in each. Known pixels stay exactly. No
+    gradients pass. Symmetries of the grid, u → u + c, and u → a u with contrast → a contrast hold.
+    With None the result is unique, filled-in values lie between the least and the largest known
+    one, and each different mask costs one sparse factorisation.
+
+    With a contrast values may lie outside, and there may be more than one steady state. This one is
+    found from the harmonic one: D is frozen and the linear system solved, over and over (lagged
+    diffusivity, with Anderson's acceleration), until no pixel changes by more than 1e-9 of the
+    range. ArithmeticError where that does not settle; a larger presmoothing or contrast helps.
+    Raises TypeError, ValueError. Source: Carlsson 1988; Weickert and Welk 2006.
 
     >>> u = np.array([[0.0, 9.0, 9.0, 9.0, 1.0]])
     >>> ends = np.array([[True, False, False, False, True]])
@@ -179,26 +162,15 @@ def inpaint(u: Array, mask: Array) -> Array:
     array([[9., 9., 9., 9., 9.]])
     """
     u = _arrays.image(u)
-    known = _arrays.mask(mask, u.shape, each=True)
-    if not known.any((-2, -1)).all():
-        raise ValueError("mask is False everywhere; needed: at least one known pixel in each image")
+    known = _arrays.known_pixels(mask, u.shape)
+    sigma, shared = _arrays.number(presmoothing, "presmoothing", least=0), _colours(u, colour)
     height, width = u.shape[-2:]
     values = np.array(_arrays.to_numpy(u))
-    columns = values.reshape(-1, height * width)
-    masks = {}  # each different one, as bytes, with its number
-    which = [
-        masks.setdefault(one.tobytes(), len(masks)) for one in known.reshape(-1, height * width)
-    ]
-    which = np.broadcast_to(np.reshape(which, known.shape[:-2]), values.shape[:-2]).ravel()
     flat = osmosis.Drift(np.zeros((height - 1, width)), np.zeros((height, width - 1)))
-    laplacian = osmosis.operator(flat)
-    for one, number in masks.items():
-        known, images = np.frombuffer(one, bool), which == number
-        if not known.all():
-            rows = laplacian[:, ~known].T.tocsc()  # at the unknown pixels; it is symmetric
-            given = rows[:, known] @ columns[images][:, known].T
-            found = _osmosis.factor(-rows[:, ~known]).solve(given)
-            columns[np.ix_(images, ~known)] = found.T
+    _osmosis.hold(values, known, [osmosis.operator(flat)])
+    if contrast is not None:
+        contrast = _arrays.number(contrast, "contrast", above=0)
+        values = _settled(values, known, contrast, sigma, shared)
     return _arrays.result(values, u)
 
 
@@ -209,6 +181,35 @@ def step_limit(largest_diffusivity=1.0) -> float:
     Raises ValueError unless `largest_diffusivity` > 0.
     """
     return 1 / (4 * _arrays.number(largest_diffusivity, "largest_diffusivity", above=0))
+
+
+def _oriented(v, contrast, shared, buffers):
+    """The edges of edge-enhancing diffusion and their largest diffusivity, as `_evolve` needs."""
+
+    def tensor(dy, dx):  # −2 ∂_y u_σ, 2 ∂_x u_σ
+        xy, threshold = np.multiply(dy, dx, out=buffers("xy", dy.shape)), 2 * contrast**2
+        dy *= dy
+        dx *= dx
+        parts = [dx, xy, dy]
+        if shared:
+            parts = [part.sum(-3, keepdims=True) for part in parts]
+        # 4 |∇u_σ|²; below 2 contrast² the exponential is under 1e-23: nothing is lost by
+        # stopping there, and nothing underflows
+        square = np.add(parts[0], parts[2], out=buffers("square", parts[0].shape))
+        np.maximum(square, threshold, out=square)
+        loss = np.divide(2 * threshold, square, out=buffers("loss", square.shape))
+        loss *= loss
+        loss *= loss
+        loss *= -EXPONENT
+        np.exp(loss, out=loss)
+        loss /= square  # (1 − g)/|∇u_σ|²
+        for part in parts:
+            part *= loss
+        for part in parts[::2]:
+            np.subtract(1, part, out=part)
+        return parts
+
+    return _nonlinear.edge_enhancing(v, tensor, buffers), 1.0
 
 
 def _evolve(u, t, contrast, edges, presmoothing, scheme, enough, steps, colour):
@@ -228,14 +229,10 @@ def _evolve(u, t, contrast, edges, presmoothing, scheme, enough, steps, colour):
     if work > MOST_STEPS:
         needed = f"at most {MOST_STEPS:g}"
         raise ValueError(f"t is {t:g}: that takes {work:.3g} {scheme} steps; needed: {needed}")
-    if colour not in (None, True, False):
-        raise TypeError(f"colour is {colour!r}; needed: True, False or None")
-    if colour and u.ndim < 3:
-        raise ValueError(f"colour is True for shape {tuple(u.shape)}; needed: (..., C, H, W)")
-    shared = colour if colour is not None else u.ndim > 2 and u.shape[-3] == 3
+    shared = _colours(u, colour)
     v, contrast, unit = _scaled(u, contrast, shared)
     buffers = _nonlinear.Buffers(v.dtype)
-    smoothing = _arrays.times(min(0.5 * sigma * sigma, 1e300), latest=math.inf)
+    smoothing = _smoothing(sigma)
     for _ in range(steps if t else 0):
         A, largest = edges(blur(v, smoothing) if sigma else v, contrast, shared, buffers)
         if scheme == "aos":
@@ -247,6 +244,40 @@ def _evolve(u, t, contrast, edges, presmoothing, scheme, enough, steps, colour):
                 _nonlinear.explicit(v, A, step, buffers)
     v *= unit
     return _arrays.result(v, u)
+
+
+def _settled(values, known, contrast, sigma, shared):
+    """The steady state of edge-enhancing diffusion next to `values`, where they are not `known`."""
+    v, contrast, unit = _scaled(values, contrast, shared)
+    known, smoothing = np.broadcast_to(known, v.shape), _smoothing(sigma)
+    buffers = _nonlinear.Buffers(v.dtype)
+    for one in np.ndindex(contrast.shape[: -3 if shared else -2]):
+
+        def frozen(unknown, one=one):
+            """The steady state of linear diffusion with the tensor of now, at unknown pixels."""
+            now = v[one]
+            now[~known[one]] = unknown
+            smooth = blur(now, smoothing) if sigma else now
+            edges, _ = _oriented(smooth, contrast[one], shared, buffers)
+            _osmosis.hold(now, known[one], [_nonlinear.matrix(edges)])
+            return now[~known[one]]
+
+        v[one][~known[one]] = _nonlinear.fixed_point(frozen, v[one][~known[one]])
+    return np.where(known, values, v * unit)
+
+
+def _smoothing(sigma):
+    """The time of homogeneous diffusion that is a Gaussian of standard deviation `sigma`."""
+    return _arrays.times(min(0.5 * sigma * sigma, 1e300), latest=math.inf)
+
+
+def _colours(u, colour):
+    """Whether the axis before the last two of an image is colour."""
+    if colour not in (None, True, False):
+        raise TypeError(f"colour is {colour!r}; needed: True, False or None")
+    if colour and u.ndim < 3:
+        raise ValueError(f"colour is True for shape {tuple(u.shape)}; needed: (..., C, H, W)")
+    return colour if colour is not None else u.ndim > 2 and u.shape[-3] == 3
 
 
 def _allowed(t, steps, longest):

@@ -28,6 +28,7 @@ from .priors import Denoiser
 from .processes import Process
 
 PREDICTIONS = ("noise", "velocity", "score", "image")
+RULES = ("estimate", "replacement")  # of inpainting
 FORGOTTEN = 1e-3  # the SNR below which a mode tells nothing of its image
 
 
@@ -176,7 +177,7 @@ def flow(
     def coefficients(s, t):
         return ((s - t)[..., None, None], *process.flow(t), *process.flow(s))
 
-    def advance(modes, known, move, s):
+    def advance(modes, known, move, _t, s):
         length, a_t, b_t, a_s, b_s = move
         first = a_t * modes + b_t * known
         guess = modes + length * first
@@ -226,7 +227,7 @@ def exponential(
 
     last = []  # D and h of the step before
 
-    def advance(modes, known, move, _s):
+    def advance(modes, known, move, *_):
         kept, of_estimate, h, of_slope = move
         result = kept * modes + of_estimate * known
         if last:
@@ -249,17 +250,28 @@ def inpaint(
     generator: torch.Generator | None = None,
     path: bool = False,
     progress: bool = False,
+    *,
+    rule: str = "estimate",
+    repeats: int = 1,
 ) -> torch.Tensor:
-    """Fill in the unknown pixels of an image: `sample`, with known pixels put into every estimate.
+    """Fill in the unknown pixels of an image: `sample`, with known pixels put in by one `rule`.
 
     `known`: image (..., H, W), finite everywhere; what it holds outside the mask does not matter.
     `mask`: boolean, True where the pixel is known (scikit-image means the opposite): (H, W), or one
     mask each, with as many axes as the images, (n, H, W) or for colour (n, 1, H, W). `times` must
     end at 0: the result holds the known pixels exactly. Starts from the forward process at times[0]
-    of the image whose unknown pixels have the mean of its known ones. An approximation of
-    p(u_0 | known pixels): D itself is not told of them but through its argument. `process`,
-    `denoiser`, `eta`, `generator`, `path`, `progress` and errors as in `sample`. Source: Lugmayr et
-    al. 2022 (replacement); Wang, Yu and Zhang 2023 (in the estimate).
+    of the image whose unknown pixels have the mean of its known ones.
+
+    `rule`: "estimate" puts the known pixels into every estimate D, "replacement" into the last one
+    only, and after every move from t to s replaces those of the state by a draw of the forward
+    process at s from D with the known pixels put in (in pixels: from these alone). `repeats` r:
+    every move but the last is made r times, and the r − 1 ways back from s to t are drawn from
+    `process.kernel(s, t)`. Approximations of p(u_0 | known pixels): D itself is not told of them
+    but through its argument. The generator draws images of noise: the start; then for each move the
+    noise of the step if η > 0, that of the replacement, that of the way back if one follows.
+    `process`, `denoiser`, `eta`, `generator`, `path`, `progress` and errors as in `sample`.
+    Source: Wang, Yu and Zhang 2023 (estimate); Song et al. 2021 (replacement); Lugmayr et al. 2022
+    (repeats).
 
     >>> from dpss import GaussianPrior, Pixels, vp
     >>> D = GaussianPrior(torch.zeros(1, 3), 1.0, Pixels()).denoiser(vp())
@@ -267,10 +279,12 @@ def inpaint(
     >>> inpaint(vp(), D, known, mask, [1.0, 0.5, 0.0], eta=0.0)[0, 0]
     tensor(0.5000)
     """
-    known = _arrays.instance(process, Process, "process").basis.image(known, "known")
-    inside = torch.from_numpy(_arrays.mask(mask, known.shape, each=True)).to(known.device)
-    if not inside.any(-1).any(-1).all():
-        raise ValueError("mask is False everywhere in an image; needed: at least one known pixel")
+    basis = _arrays.instance(process, Process, "process").basis
+    known = basis.image(known, "known").detach()
+    inside = torch.from_numpy(_arrays.known_pixels(mask, known.shape)).to(known.device)
+    eta, repeats = _arrays.share(eta, "eta"), _arrays.count(repeats, "repeats")
+    if not isinstance(rule, str) or rule not in RULES:
+        raise ValueError(f"rule is {rule!r}; needed: {' or '.join(map(repr, RULES))}")
     times = _arrays.times(times, "times", order="decreasing", least=2)
     if times[-1] != 0:
         raise ValueError(f"times is {_arrays.shown(times)}; needed: decreasing times that end at 0")
@@ -279,10 +293,30 @@ def inpaint(
     mean = (total / inside.sum((-2, -1), keepdim=True)).to(known)
     start = process.sample(torch.where(inside, known, mean), times[0], generator)
 
-    def informed(u, t):
-        return torch.where(inside, known, _denoised(denoiser, u, t))
+    everywhere, linear = rule == "estimate", _linear(generator)
 
-    return sample(process, informed, start, times, eta, generator, path, progress)
+    def informed(u, t):
+        found = _denoised(denoiser, u, t)
+        return torch.where(inside, known, found) if everywhere or t == times[-2] else found
+
+    def coefficients(s, t):
+        forth, level = process.kernel(s, t), (process.signal(s), process.noise(s))
+        return *_ancestral(process, s, t, eta), *level, forth.gain, forth.std
+
+    def advance(modes, estimate, move, t, _s):
+        *move, alpha, sigma, gain, std = move
+        for left in reversed(range(repeats)):
+            modes = linear(modes, estimate, move)
+            if not everywhere:
+                clean = modes_of(basis, torch.where(inside, known, image_of(basis, estimate)))
+                drawn = image_of(basis, alpha * clean + sigma * _noise(clean, generator))
+                modes = modes_of(basis, torch.where(inside, drawn, image_of(basis, modes)))
+            if left:
+                modes = gain * modes + std * _noise(modes, generator)
+                estimate = modes_of(basis, informed(image_of(basis, modes), t))
+        return modes
+
+    return _walk(process, informed, start, times, coefficients, advance, path, progress)
 
 
 def as_denoiser(
@@ -383,7 +417,7 @@ def _linear(generator):
     """The move of all samplers but `flow`: a B u + b B D + c ε."""
     generator = _arrays.generator(generator)
 
-    def advance(modes, known, move, _s):
+    def advance(modes, known, move, *_):
         of_state, of_estimate, of_noise = move
         result = torch.addcmul(of_state * modes, of_estimate, known)
         return result if of_noise is None else result.addcmul_(of_noise, _noise(modes, generator))
@@ -396,7 +430,7 @@ def _walk(process, denoiser, u, times, coefficients, advance, path, progress):
     """The loop of all samplers.
 
     `coefficients(s, t)`: those of all moves from times t (m,) to s, on a leading axis.
-    `advance(modes, estimate, move, s)`: the modes at s, given one move's.
+    `advance(modes, estimate, move, t, s)`: the modes at s, given one move's.
     """
     basis = _arrays.instance(process, Process, "process").basis
     u, times = basis.image(u), _arrays.times(times, "times", order="decreasing", least=2)
@@ -412,7 +446,7 @@ def _walk(process, denoiser, u, times, coefficients, advance, path, progress):
             u = _denoised(denoiser, u, t)
             if s > 0:
                 move = [None if c is None else c[i] for c in moves]
-                modes = advance(modes, modes_of(basis, u), move, s)
+                modes = advance(modes, modes_of(basis, u), move, t, s)
                 u = image_of(basis, modes)
             if path:
                 states.append(u)
