@@ -132,7 +132,7 @@ def test_harmonic_inpainting_is_the_posterior_mean_of_one_law(shape, seed):
         C = (rows.T * power.numpy().ravel()) @ rows
         mean, S = conditional(C, known.ravel(), f.ravel())
         gaps.append(np.abs(mean - h[~known]).max())
-        np.testing.assert_allclose(S, kappa * np.linalg.inv(block), rtol=0.02)
+        np.testing.assert_allclose(S, kappa * np.linalg.inv(block), atol=20 / large)
     assert gaps[0] > 1e-6 and abs(math.log10(gaps[0] / gaps[1]) - 1) < 0.05
     by_hand = -np.linalg.solve(block, L[np.ix_(missing, ~missing)] @ f.ravel()[~missing])
     np.testing.assert_allclose(h[~known], by_hand, atol=1e-10)
