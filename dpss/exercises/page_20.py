@@ -111,9 +111,7 @@ def draw(w, f, known):
     for left, right in zip(at, at[1:]):
         share = np.arange(right - left + 1) / (right - left)
         gaps = f[left] - w[left], f[right] - w[right]
-        result[left : right + 1] = (
-            w[left : right + 1] + (1 - share) * gaps[0] + share * gaps[1]
-        )
+        result[left : right + 1] = w[left : right + 1] + (1 - share) * gaps[0] + share * gaps[1]
     return result
 
 
