@@ -134,7 +134,7 @@ def the_misfit(w, f, known):
 
 
 @on_a_line.mistake(
-    "What does your result hold at the known pixels?",
+    "Put f = w. What should come out, and what does?",
     "You added w to the filling of f, so w is counted at the known pixels as well. Fill in f − w.",
 )
 def with_w_on_top(w, f, known):
