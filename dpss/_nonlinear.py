@@ -15,8 +15,9 @@ import scipy
 from . import _osmosis
 
 LONGEST_CYCLE = 10**4  # steps of fast explicit diffusion, whose order takes a time of its square
-# of fixed points: the change at which one is found, the iterations in all, those remembered
-SETTLED, MOST_ITERATIONS, REMEMBERED = 1e-9, 500, 15
+# of fixed points: the change at which one is found, also as a share of the numbers, and that from
+# which acceleration starts; the iterations in all and those remembered
+SETTLED, ROUNDING, SMALL, MOST_ITERATIONS, REMEMBERED = 1e-9, 1e-14, 1e-3, 500, 10
 RISING = (np.s_[..., 1:, :-1], np.s_[..., :-1, 1:])
 FALLING = (np.s_[..., :-1, :-1], np.s_[..., 1:, 1:])
 
@@ -147,24 +148,28 @@ def matrix(edges):
     return _osmosis.balanced(np.append(weights, weights), rows, columns, index.size)
 
 
-def fixed_point(step, x):
-    """x = step(x) of numbers of size one, to `SETTLED`, from a guess; by Anderson's acceleration.
+def fixed_point(step, guess, lengths):
+    """x = step(x, length) of numbers of size one, for the first of `lengths` with which it settles.
 
-    Of the last new ones the affine combination is taken whose change step(x) − x would be least if
-    that were affine, too. ArithmeticError where it does not settle.
+    Where changes are small, by Anderson's acceleration: of the last new ones the affine combination
+    is taken whose change step(x) − x would be least if that were affine, too. ArithmeticError where
+    it does not settle.
     """
-    found, changes = [], []
-    for _ in range(MOST_ITERATIONS):
-        new = step(x)
-        change = new - x
-        largest = np.abs(change).max(initial=0)
-        if largest <= SETTLED:
-            return new
-        found, changes = [*found[-REMEMBERED:], new], [*changes[-REMEMBERED:], change]
-        x = new
-        if len(found) > 1:
-            weights = np.linalg.lstsq(np.diff(changes, axis=0).T, change, rcond=1e-10)[0]
-            x = new - weights @ np.diff(found, axis=0)
+    for length in lengths:
+        x, found, changes, before = guess, [], [], np.inf
+        for _ in range(MOST_ITERATIONS):
+            new = step(x, length)
+            change = new - x
+            largest = np.abs(change).max(initial=0)
+            if largest <= SETTLED + ROUNDING * np.abs(new).max(initial=0):
+                return new
+            if largest > min(before, SMALL):
+                found, changes = [], []
+            found, changes = [*found[-REMEMBERED:], new], [*changes[-REMEMBERED:], change]
+            x, before = new, largest
+            if len(found) > 1:
+                weights = np.linalg.lstsq(np.diff(changes, axis=0).T, change, rcond=1e-10)[0]
+                x = new - weights @ np.diff(found, axis=0)
     raise ArithmeticError(
         f"presmoothing: the steady state does not settle (it changes by {largest:.1e} of the range "
         f"after {MOST_ITERATIONS} iterations); needed: a larger presmoothing or contrast"

@@ -120,11 +120,12 @@ def null_vector(A):
     return w / w.sum()
 
 
-def hold(u, known, operators, which=0):
+def hold(u, known, operators, which=0, rate=0.0):
     """Change the images `u` (..., H, W), in C order, where they are not `known`, to A u = 0 there.
 
     `known`: boolean masks that broadcast to u, `which`: the number among the `operators` of the A
-    of each image. Images with the same of both share a factorisation.
+    of each image. Images with the same of both share a factorisation. With a `rate` to
+    A u = rate · (u − u before): an implicit step of length 1/rate.
     """
     lines = u.reshape(-1, u.shape[-2] * u.shape[-1])
     masks = {}  # each different one, as bytes, with its number
@@ -139,8 +140,10 @@ def hold(u, known, operators, which=0):
         images = [i for i, other in enumerate(kinds) if other == kind]
         if not known.all():
             rows = operators[kind[1]].tocsr()[~known]
-            given = rows[:, known] @ lines[np.ix_(images, known)].T
-            lines[np.ix_(images, ~known)] = factor(-rows[:, ~known]).solve(given).T
+            held, free = np.ix_(images, known), np.ix_(images, ~known)
+            given = rows[:, known] @ lines[held].T + rate * lines[free].T
+            matrix = rate * scipy.sparse.eye_array(rows.shape[0]) - rows[:, ~known]
+            lines[free] = factor(matrix).solve(given).T
 
 
 def is_over(A, w, t):

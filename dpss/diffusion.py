@@ -16,6 +16,7 @@ from ._cosines import blur
 
 DIFFUSIVITIES = ("charbonnier", "perona-malik")  # 1/√(1 + s), 1/(1 + s) of s = |∇u_σ|²/contrast²
 EXPONENT = 3.31488  # makes the flux of edge-enhancing diffusion largest at |∇u| = contrast
+LENGTHS = 16.0, 4.0, 64.0  # of implicit steps on the way to a steady state, tried in turn
 MOST_STEPS = 1e6  # of a filter; more are refused
 LARGEST_LOSS = 1e-2  # the rounding of numbers times the length of an implicit step
 
@@ -148,10 +149,11 @@ def inpaint(u: Array, mask: Array, contrast=None, presmoothing=1.0, colour=None)
     With None the result is unique, filled-in values lie between the least and the largest known
     one, and each different mask costs one sparse factorisation.
 
-    With a contrast values may lie outside, and there may be more than one steady state. This one is
-    found from the harmonic one: D is frozen and the linear system solved, over and over (lagged
-    diffusivity, with Anderson's acceleration), until no pixel changes by more than 1e-9 of the
-    range. ArithmeticError where that does not settle; a larger presmoothing or contrast helps.
+    With a contrast values may lie far outside, and there may be more than one steady state. This
+    one is reached from the harmonic one by implicit steps with D frozen in each, dozens or hundreds
+    of sparse factorisations: of length 16 (if that fails 4, then 64), accelerated (Anderson) where
+    changes are small, until one changes no pixel by more than 1e-9 of the range. ArithmeticError
+    where none settles, as may be with small contrasts and textures that `presmoothing` leaves.
     Raises TypeError, ValueError. Source: Carlsson 1988; Weickert and Welk 2006.
 
     >>> u = np.array([[0.0, 9.0, 9.0, 9.0, 1.0]])
@@ -253,16 +255,16 @@ def _settled(values, known, contrast, sigma, shared):
     buffers = _nonlinear.Buffers(v.dtype)
     for one in np.ndindex(contrast.shape[: -3 if shared else -2]):
 
-        def frozen(unknown, one=one):
-            """The steady state of linear diffusion with the tensor of now, at unknown pixels."""
+        def step(unknown, length, one=one):
+            """Unknown pixels after an implicit step, with D frozen."""
             now = v[one]
             now[~known[one]] = unknown
             smooth = blur(now, smoothing) if sigma else now
             edges, _ = _oriented(smooth, contrast[one], shared, buffers)
-            _osmosis.hold(now, known[one], [_nonlinear.matrix(edges)])
+            _osmosis.hold(now, known[one], [_nonlinear.matrix(edges)], rate=1 / length)
             return now[~known[one]]
 
-        v[one][~known[one]] = _nonlinear.fixed_point(frozen, v[one][~known[one]])
+        v[one][~known[one]] = _nonlinear.fixed_point(step, v[one][~known[one]], LENGTHS)
     return np.where(known, values, v * unit)
 
 

@@ -269,9 +269,8 @@ def inpaint(
     `process.kernel(s, t)`. Approximations of p(u_0 | known pixels): D itself is not told of them
     but through its argument. The generator draws images of noise: the start; then for each move the
     noise of the step if η > 0, that of the replacement, that of the way back if one follows.
-    `process`, `denoiser`, `eta`, `generator`, `path`, `progress` and errors as in `sample`.
-    Source: Wang, Yu and Zhang 2023 (estimate); Song et al. 2021 (replacement); Lugmayr et al. 2022
-    (repeats).
+    `process`, `denoiser`, `eta`, `generator`, `path`, `progress` and errors as in `sample`. Source:
+    Wang, Yu and Zhang 2023 (estimate); Song et al. 2021; Lugmayr et al. 2022 (repeats).
 
     >>> from dpss import GaussianPrior, Pixels, vp
     >>> D = GaussianPrior(torch.zeros(1, 3), 1.0, Pixels()).denoiser(vp())
@@ -283,7 +282,7 @@ def inpaint(
     known = basis.image(known, "known").detach()
     inside = torch.from_numpy(_arrays.known_pixels(mask, known.shape)).to(known.device)
     eta, repeats = _arrays.share(eta, "eta"), _arrays.count(repeats, "repeats")
-    if not isinstance(rule, str) or rule not in RULES:
+    if rule not in RULES:
         raise ValueError(f"rule is {rule!r}; needed: {' or '.join(map(repr, RULES))}")
     times = _arrays.times(times, "times", order="decreasing", least=2)
     if times[-1] != 0:
@@ -292,7 +291,6 @@ def inpaint(
     total = (known * inside).double().sum((-2, -1), keepdim=True)
     mean = (total / inside.sum((-2, -1), keepdim=True)).to(known)
     start = process.sample(torch.where(inside, known, mean), times[0], generator)
-
     everywhere, linear = rule == "estimate", _linear(generator)
 
     def informed(u, t):

@@ -148,10 +148,10 @@ OPTIONS = """
     cell claim colour columns contrast defect denoiser diffusivity digits drift dtype earlier
     eta every features figure_of first frames generator guidance height holds into iterations
     laplacian largest_diffusivity log log_signal logx logy measure min_gain model n name network
-    noise offset options other parameters phi precision prediction predicts presmoothing prior process
-    progress property range rate replay rows rtol scheme seed shape sigma sigma_max sigma_min
-    signal spacing start steps t_max text title titles untold value_range what width widths
-    witness xlabel ylabel
+    noise offset options other parameters phi precision prediction predicts presmoothing prior
+    process progress property range rate repeats replay rows rtol rule scheme seed shape sigma
+    sigma_max sigma_min signal spacing start steps t_max text title titles untold value_range what
+    width widths witness xlabel ylabel
 """.split()
 
 # -- examples
@@ -205,7 +205,10 @@ CALLS = {
     "diffusion.edge_enhancing": [
         dict(u=U, t=Plain(2.0), contrast=0.3, scheme=scheme) for scheme in ("fed", "explicit")
     ],
-    "diffusion.inpaint": [dict(u=U, mask=MASK), dict(u=U, mask=MASKS)],
+    "diffusion.inpaint": [
+        *(dict(u=U, mask=mask) for mask in (MASK, MASKS)),
+        dict(u=U, mask=MASKS, contrast=1.0),
+    ],
     "diffusion.step_limit": [dict(largest_diffusivity=2.0)],
     "families.vp": [{}],
     "families.vp_cosine": [{}],
@@ -288,6 +291,10 @@ CALLS = {
     "osmosis.shadow_removal": [dict(u=W, shadow_edge=MASK)],
     "osmosis.clone": [dict(background=W, foreground=DENSITY, mask=MASK)],
     "osmosis.compress": [dict(u=W, mask=MASK)],
+    "osmosis.inpaint": [
+        dict(u=W, mask=mask, guidance=guidance)
+        for mask, guidance in ((MASK, LIGHT), (MASKS, DENSITY))
+    ],
     "trajectories.there_and_back": [dict(u=GREY, shares=T), dict(u=U)],
     "training.train": [
         dict(
@@ -343,7 +350,8 @@ CALLS = {
     ],
     "reverse.inpaint": [
         dict(process=process(), denoiser=denoise, known=U, mask=mask, times=DOWN, path=Plain(True))
-        for mask in (MASK, MASKS)
+        | more
+        for mask, more in ((MASK, {}), (MASKS, {}), (MASK, dict(rule="replacement", repeats=2)))
     ],
     "reverse.as_denoiser": [dict(model=lambda u, t: 0.1 * u, process=process())],
 }

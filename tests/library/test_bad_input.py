@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from dpss import clock, images, measures, network, reverse
+from dpss import clock, images, measures, network, osmosis, reverse
 from dpss.bases import Cosines, Osmotic, Pixels
 from dpss.certificate import certify
 from dpss.diffusion import edge_enhancing, homogeneous, inpaint, nonlinear, step_limit
@@ -100,6 +100,8 @@ TAKES_IMAGE = {
     "clone background": ("background", lambda u: clone(u, good, mask)),
     "clone foreground": ("foreground", lambda u: clone(good, u, mask)),
     "compress": ("u", lambda u: compress(u, mask)),
+    "osmosis inpaint": ("u", lambda u: osmosis.inpaint(u, ~mask, good)),
+    "osmosis inpaint guidance": ("guidance", lambda u: osmosis.inpaint(good, ~mask, u)),
     "entropy": ("u", lambda u: measures.entropy(u)),
     "kl_grid p": ("p", lambda u: measures.kl_grid(u, like(u), 1 / 6)),
     "kl_grid q": ("q", lambda u: measures.kl_grid(like(u), u, 1 / 6)),
@@ -119,6 +121,7 @@ TAKES_IMAGE = {
     "nonlinear aos": ("u", lambda u: nonlinear(u, 1.0, 0.1, scheme="aos", steps=2)),
     "edge_enhancing": ("u", lambda u: edge_enhancing(u, 1.0, 0.1)),
     "inpaint": ("u", lambda u: inpaint(u, ~mask)),
+    "inpaint edge-enhancing": ("u", lambda u: inpaint(u, ~mask, 0.1)),
     "osmotic": ("guidance", lambda u: osmotic(u, 1.0)),
     "osmotic basis": ("guidance", lambda u: Osmotic(u)),
     "osmotic analyse": ("u", lambda u: Osmotic(good).analyse(u)),
@@ -560,6 +563,24 @@ OTHER = {
     "clone, two grids": ("foreground", lambda: clone(good, other.T, mask)),
     "compress, mask of numbers": ("mask", lambda: compress(good, mask.astype(float))),
     "compress, mask of another grid": ("mask", lambda: compress(good, mask.T)),
+    "osmosis inpaint, zero": ("u", lambda: osmosis.inpaint(bump(0.0), ~mask, good)),
+    "osmosis inpaint, zero in the guidance": (
+        "guidance",
+        lambda: osmosis.inpaint(good, ~mask, bump(0.0)),
+    ),
+    "osmosis inpaint, guidance of another grid": (
+        "guidance",
+        lambda: osmosis.inpaint(good, ~mask, good.T.copy()),
+    ),
+    "osmosis inpaint, more guidance than images": (
+        "guidance",
+        lambda: osmosis.inpaint(good, ~mask, batch(good)),
+    ),
+    "osmosis inpaint, nothing known": ("mask", lambda: osmosis.inpaint(good, mask, good)),
+    "osmosis inpaint, mask of numbers": (
+        "mask",
+        lambda: osmosis.inpaint(good, mask.astype(float), good),
+    ),
     # measures
     "entropy, value above the range": ("range|u", lambda: measures.entropy(bump(1.5))),
     "entropy, value below the range": ("range|u", lambda: measures.entropy(bump(-1.01))),
@@ -722,6 +743,11 @@ OTHER = {
     "inpaint, nothing known": ("mask", lambda: inpaint(good, mask)),
     "inpaint, mask of numbers": ("mask", lambda: inpaint(good, mask.astype(float))),
     "inpaint, mask of another grid": ("mask", lambda: inpaint(good, ~mask.T)),
+    "inpaint, contrast": ("contrast", lambda: inpaint(good, ~mask, 0.0)),
+    "inpaint, contrast of text": ("contrast", lambda: inpaint(good, ~mask, "strong")),
+    "inpaint, presmoothing": ("presmoothing", lambda: inpaint(good, ~mask, 0.1, -1.0)),
+    "inpaint, presmoothing of nothing": ("presmoothing", lambda: inpaint(good, ~mask, 0.1, None)),
+    "inpaint, colour": ("colour", lambda: inpaint(good, ~mask, 0.1, colour=True)),
     # priors
     "gaussian prior, batch": ("mean", lambda: GaussianPrior(batch(batch(good)), 1.0, Pixels())),
     "gaussian prior, std": ("std", lambda: GaussianPrior(good, -1.0, Pixels())),
@@ -839,6 +865,22 @@ OTHER = {
     "reverse inpaint, eta": (
         "eta",
         lambda: reverse.inpaint(vp(), half, good, ~mask, [0.5, 0.0], eta=2.0),
+    ),
+    "reverse inpaint, rule": (
+        "rule",
+        lambda: reverse.inpaint(vp(), half, good, ~mask, [0.5, 0.0], rule="resampling"),
+    ),
+    "reverse inpaint, rules": (
+        "rule",
+        lambda: reverse.inpaint(vp(), half, good, ~mask, [0.5, 0.0], rule=["estimate"]),
+    ),
+    "reverse inpaint, repeats": (
+        "repeats",
+        lambda: reverse.inpaint(vp(), half, good, ~mask, [0.5, 0.0], repeats=0),
+    ),
+    "reverse inpaint, half a repeat": (
+        "repeats",
+        lambda: reverse.inpaint(vp(), half, good, ~mask, [0.5, 0.0], repeats=1.5),
     ),
     "clock, no process": ("process", lambda: clock.log_snr(None, (3, 4), 0.5)),
     "clock, another grid": ("shape", lambda: clock.log_snr(p, (4, 4), 0.5)),

@@ -38,6 +38,9 @@ FILTERS = {  # what follows from images alone
     "nonlinear": lambda move: diffusion.nonlinear(move(U), 1.0, 0.3),
     "edge_enhancing": lambda move: diffusion.edge_enhancing(move(U), 1.0, 0.3),
     "inpaint": lambda move: diffusion.inpaint(move(U), move(MASK)),
+    "inpaint by osmosis": lambda move: osmosis.inpaint(
+        move(np.exp(U)), move(MASK), move(np.exp(U[0]))
+    ),
     "evolve": lambda move: osmosis.evolve(move(U), osmosis.canonical_drift(move(LIGHT)), 1.0),
     "clone": lambda move: osmosis.clone(
         move(LIGHT), move(LIGHT.T.copy().reshape(GRID)), move(MASK)

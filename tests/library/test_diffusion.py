@@ -1,5 +1,7 @@
 """Homogeneous diffusion and inpainting; the filters that look at the image: test_nonlinear.py."""
 
+import math
+
 import numpy as np
 import pytest
 import scipy.linalg
@@ -8,8 +10,8 @@ import torch
 from hypothesis import strategies as st
 from reference import GRIDS, SHAPES, image, laplacian, noise
 
-from dpss import _osmosis, vp
-from dpss.diffusion import homogeneous, inpaint
+from dpss import _nonlinear, _osmosis, vp
+from dpss.diffusion import edge_enhancing, homogeneous, inpaint
 
 ROUNDING = 1e-12  # a few hundred roundings of numbers of size one
 scales = st.floats(0, 50)
@@ -215,6 +217,129 @@ def test_equal_masks_share_a_factorisation(monkeypatch):
     masks = np.stack([image((5, 6), i % 2) > 0 for i in range(6)])
     inpaint(image((6, 5, 6)), masks)
     assert len(count) == 2
+
+
+# --- edge-enhancing inpainting --------------------------------------------------------------------
+
+CONTRAST = 0.15  # of images with values in [-1, 1]
+
+
+def some(shape, seed, share=0.4):
+    """A mask that knows this share of the pixels, and the first one."""
+    known = np.random.default_rng(seed).random(shape) < share
+    known[..., 0, 0] = True
+    return known
+
+
+def flow(u, known, contrast, presmoothing, steps):
+    """Explicit steps of edge-enhancing diffusion from the harmonic image, known pixels held."""
+    v = inpaint(u, known)
+    for _ in range(steps):
+        moved = edge_enhancing(v, 0.25, contrast, presmoothing, scheme="explicit", steps=1)
+        v, change = np.where(known, u, moved), np.abs(moved - v)[~known].max()
+    return v, change
+
+
+@pytest.mark.parametrize("contrast, presmoothing", [(0.15, 0.7), (0.06, 1.5)])
+@pytest.mark.parametrize("seed", range(3))
+def test_edge_enhancing_inpainting_is_where_its_flow_ends(seed, contrast, presmoothing):
+    u, known = image((9, 11), seed), some((9, 11), seed)
+    v = inpaint(u, known, contrast, presmoothing)
+    assert (v[known] == u[known]).all()
+    assert np.abs(v - inpaint(u, known)).max() > 0.05
+    step = edge_enhancing(v, 0.25, contrast, presmoothing, scheme="explicit", steps=1)
+    assert np.abs(step - v)[~known].max() < 1e-9  # a sixty-fourth of the step that settles
+    end, change = flow(u, known, contrast, presmoothing, 1500)
+    assert change < 1e-7
+    np.testing.assert_allclose(v, end, atol=1e-5)
+
+
+def test_edges_are_continued_where_harmonic_inpainting_blurs_them():
+    """Half planes of which nine pixels in ten are unknown, and one whose frame alone is known."""
+    y, x = np.mgrid[:32, :32] - 15.5
+    frame = np.ones((32, 32), bool)
+    frame[1:-1, 1:-1] = False
+    for slope, known, presmoothing, factor in (
+        (0.0, some((32, 32), 0, 0.1), 1.0, 1000),
+        (0.0, frame, 1.0, 1000),
+        (0.2, some((32, 32), 0, 0.1), 2.0, 1.3),  # oblique: by steps of pixels
+        (0.2, frame, 2.0, 2.3),
+    ):
+        u = np.where(x + slope * y > 0, 1.0, 0.0)
+        error = [
+            np.sqrt(((inpaint(u, known, contrast, presmoothing) - u)[~known] ** 2).mean())
+            for contrast in (None, 0.05)
+        ]
+        assert error[0] > factor * error[1] and error[0] > 0.1, error
+
+
+def test_edge_enhancing_inpainting_may_leave_the_range_of_what_is_known():
+    """The docstring's warning is not idle: as in `edge_enhancing`, weights may be negative."""
+    y, x = np.mgrid[:24, :24] - 12
+    u, known = np.where(0.6 * x + 0.8 * y > 0, 1.0, 0.0), some((24, 24), 0, 0.1)
+    v, end = inpaint(u, known, 0.05, 2.0), flow(u, known, 0.05, 2.0, 400)[0]
+    for filled in (v, end):  # no slip of the solver: the flow does so too
+        assert filled.min() < -0.05 and filled.max() > 1.02
+
+
+def test_symmetries_of_edge_enhancing_inpainting():
+    u, known = image((2, 8, 10), 3), some((2, 8, 10), 3)
+    v = inpaint(u, known, CONTRAST)
+    assert np.abs(v - inpaint(u, known)).max() > 0.01
+    for move in (lambda a: a[..., ::-1], lambda a: a[..., ::-1, :], lambda a: a.swapaxes(-2, -1)):
+        np.testing.assert_allclose(inpaint(move(u), move(known), CONTRAST), move(v), atol=1e-7)
+    np.testing.assert_allclose(inpaint(7 - 3 * u, known, 3 * CONTRAST), 7 - 3 * v, atol=1e-7)
+    for scale in (1e-290, 1e300):
+        found = inpaint(scale * u, known, scale * CONTRAST) / scale
+        np.testing.assert_allclose(found, v, atol=1e-7)
+    other = np.where(known, u, 1e6)  # what is unknown is not looked at
+    np.testing.assert_allclose(inpaint(other, known, CONTRAST), v, atol=1e-7)
+
+
+@pytest.mark.parametrize("shape", [*GRIDS, (1, 1)])
+def test_edge_enhancing_inpainting_above_all_slopes_is_harmonic(shape):
+    u, known = image((2, *shape), 5), some(shape, 5)
+    np.testing.assert_allclose(inpaint(u, known, 1e3), inpaint(u, known), atol=1e-12)
+    assert np.array_equal(inpaint(u, np.ones_like(known), 0.1), u)
+    single = np.zeros(shape, bool)
+    single[-1, -1] = True
+    np.testing.assert_allclose(inpaint(0 * u + 0.3, single, 0.1), 0.3, atol=1e-12)
+
+
+def test_colours_share_the_tensor_of_edge_enhancing_inpainting():
+    rgb, known = image((3, 8, 9), 6), some((8, 9), 6)
+    shared, alone = inpaint(rgb, known, CONTRAST), inpaint(rgb, known, CONTRAST, colour=False)
+    assert np.abs(shared - alone).max() > 1e-2
+    np.testing.assert_allclose(alone[1], inpaint(rgb[1], known, CONTRAST), atol=1e-7)
+    # a grey picture in three equal colours has three times its squared gradient
+    grey = np.repeat(image((1, 8, 9), 7), 3, 0)
+    expected = inpaint(grey[0], known, CONTRAST / math.sqrt(3))
+    np.testing.assert_allclose(inpaint(grey, known, CONTRAST)[0], expected, atol=1e-7)
+    pair, masks = np.stack([rgb, grey]), np.stack([known, some((8, 9), 8)])[:, None]
+    found = inpaint(pair, masks, CONTRAST)
+    np.testing.assert_allclose(found[0], shared, atol=1e-7)
+    np.testing.assert_allclose(found[1], inpaint(grey, masks[1, 0], CONTRAST), atol=1e-7)
+    two = inpaint(rgb[:2], known, CONTRAST, colour=True)  # two bands are colours if one says so
+    assert np.abs(two - inpaint(rgb[:2], known, CONTRAST)).max() > 1e-2
+
+
+def test_a_mask_for_each_image_and_kinds_of_edge_enhancing_inpainting():
+    u, masks = image((3, 2, 7, 8), 9), some((3, 2, 7, 8), 9)
+    found = inpaint(u, masks, CONTRAST)
+    for place in np.ndindex(3, 2):
+        expected = inpaint(u[place], masks[place], CONTRAST)
+        np.testing.assert_allclose(found[place], expected, atol=1e-7)
+    for given_ in (u.astype(np.float32), torch.as_tensor(u), torch.as_tensor(u).float()):
+        v = inpaint(given_, torch.as_tensor(masks), CONTRAST)
+        assert type(v) is type(given_) and v.dtype == given_.dtype
+        assert (np.asarray(v)[masks] == np.asarray(given_)[masks]).all()
+        np.testing.assert_allclose(v, found, atol=1e-4)
+
+
+def test_what_does_not_settle_is_refused(monkeypatch):
+    monkeypatch.setattr(_nonlinear, "MOST_ITERATIONS", 3)
+    with pytest.raises(ArithmeticError, match="presmoothing.*does not settle"):
+        inpaint(image((8, 9), 1), some((8, 9), 1), CONTRAST)
 
 
 # --- scale ----------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from reference import SHAPES, edges, image, noise, seeds, shapes
 
 from dpss import _nonlinear, images
-from dpss.diffusion import edge_enhancing, homogeneous, nonlinear
+from dpss.diffusion import edge_enhancing, homogeneous, inpaint, nonlinear
 
 CONTRAST = 0.3
 SCHEMES = ["fed", "aos", "explicit"]
@@ -146,6 +146,17 @@ def test_edge_enhancing_steps_are_those_of_its_energy(shape):
         expected = u.ravel() + 0.15 * (anisotropic(u, w) @ u.ravel())
         found = edge_enhancing(u, 0.15, CONTRAST, presmoothing, scheme="explicit", steps=1)
         np.testing.assert_allclose(found, expected.reshape(shape), atol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [s for s in SHAPES if 1 not in s] + [(1, 5), (6, 7)])
+def test_edge_enhancing_inpainting_balances_the_fluxes_of_that_energy(shape):
+    known = image(shape, 4) > 0.2
+    known[0, 0] = True
+    for presmoothing, scale in ((0.8, 2.0), (1.2, 3.0)):
+        u = scale * image(shape, 3)
+        v = inpaint(u, known, CONTRAST, presmoothing)  # settled to 1e-9 of its range
+        A = anisotropic(v, homogeneous(v, presmoothing**2 / 2))
+        assert np.abs(A @ v.ravel())[~known.ravel()].max(initial=0) < 1e-8
 
 
 @given(seeds)

@@ -26,13 +26,14 @@ from reference import (
     seeds,
 )
 
-from dpss import _osmosis
+from dpss import _osmosis, diffusion
 from dpss.osmosis import (
     Drift,
     canonical_drift,
     clone,
     compress,
     evolve,
+    inpaint,
     operator,
     shadow_removal,
     steady_state,
@@ -297,6 +298,90 @@ def test_a_cartoon_is_restored_exactly_from_the_drift_at_its_edges():
     mask = np.zeros((8, 8), bool)
     mask[:, 3:5] = True
     np.testing.assert_allclose(compress(u, mask), u, rtol=1e-9)
+
+
+# --- inpainting -----------------------------------------------------------------------------------
+
+
+def some(shape, seed):
+    """A mask that knows a third of the pixels or so, and the first one."""
+    known = np.random.default_rng(seed).random(shape) < 0.35
+    known[..., 0, 0] = True
+    return known
+
+
+@given(grids, seeds, contrasts)
+def test_inpainting_is_a_steady_state_whose_known_pixels_are_held(shape, seed, contrast):
+    v, known = positive(shape, seed, contrast), some(shape, seed)
+    u = np.where(known, positive(shape, seed + 1), image(shape, seed))  # of any sign where unknown
+    found = inpaint(u, known, v)
+    assert np.array_equal(found[known], u[known])
+    A = osmosis(*drift(v))
+    left = np.abs(A @ found.ravel())[~known.ravel()].max(initial=0)
+    assert left < 1e-9 * found.max()
+    h, given_ = found / v, (u / v)[known]
+    assert h.min() > given_.min() * (1 - 1e-9) and h.max() < given_.max() * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("shape", GRIDS)
+def test_inpainting_by_osmosis_is_harmonic_in_the_ratio(shape):
+    u, v, known = positive(shape, 1), positive(shape, 2), some(shape, 3)
+    L, flat = np.zeros((u.size, u.size)), v.ravel()
+    for i, j, _, _ in edges(*shape):
+        weight = 2 * flat[i] * flat[j] / (flat[i] + flat[j])
+        L[[i, j], [j, i]] += weight
+        L[[i, j], [i, j]] -= weight
+    h, inside = (u / v).ravel(), known.ravel()
+    given_ = L[~inside][:, inside] @ h[inside]
+    h[~inside] = np.linalg.solve(-L[~inside][:, ~inside], given_)
+    np.testing.assert_allclose(inpaint(u, known, v), h.reshape(shape) * v, rtol=1e-9)
+
+
+@pytest.mark.parametrize("shape", [*GRIDS, (2, 7, 8)])
+def test_what_inpainting_takes_from_its_guidance(shape):
+    u, v, known = positive(shape, 4), positive(shape[-2:], 5), some(shape, 6)
+    harmonic = diffusion.inpaint(u, known)
+    np.testing.assert_allclose(inpaint(u, known, np.full(shape, 0.3)), harmonic, rtol=1e-11)
+    np.testing.assert_allclose(inpaint(u, known, 1e200 * v), inpaint(u, known, v), rtol=1e-9)
+    for contrast in (100.0, 1e9):
+        u = positive(shape, 7, contrast)
+        np.testing.assert_allclose(inpaint(3 * u, known, u), 3 * u, rtol=1e-6)
+
+
+def test_inpainting_with_masks_and_guidances_of_their_own(monkeypatch):
+    u, v, masks = positive((2, 3, 5, 6)), positive((2, 3, 5, 6), 1), some((2, 3, 5, 6), 2)
+    each, one, per_image = (
+        inpaint(u, masks, v),
+        inpaint(u, masks[0, 0], v[0, 0]),
+        inpaint(u, masks[:, :1], v[:, 0]),  # colours share a mask and a guidance
+    )
+    for i, j in np.ndindex(2, 3):
+        for found, mask, guidance in (
+            (each, masks[i, j], v[i, j]),
+            (one, masks[0, 0], v[0, 0]),
+            (per_image, masks[i, 0], v[i, 0]),
+        ):
+            expected = inpaint(u[i, j], mask, guidance)
+            np.testing.assert_allclose(found[i, j], expected, rtol=1e-11)
+    factor, count = _osmosis.factor, []
+    monkeypatch.setattr(_osmosis, "factor", lambda A: count.append(A.shape) or factor(A))
+    inpaint(u, masks[:, :1], v[:, 0])
+    assert len(count) == 2
+
+
+def test_inpainting_keeps_the_kind():
+    u, v, known = positive((3, 5, 6)), positive((5, 6), 1), some((5, 6), 2)
+    for wrap in (np.asarray, torch.as_tensor):
+        for dtype in (np.float32, np.float64):
+            found = inpaint(wrap(u.astype(dtype)), wrap(known), wrap(v.astype(dtype)))
+            assert type(found) is type(wrap(u)) and found.dtype == wrap(u.astype(dtype)).dtype
+            np.testing.assert_allclose(found, inpaint(u, known, v), rtol=1e-5)
+
+
+def test_inpainting_refuses_what_rounding_would_spoil():
+    known = some((9, 9), 3)
+    with pytest.raises(ArithmeticError, match="guidance"):
+        inpaint(np.ones((9, 9)), known, positive((9, 9), 4, 1e100))
 
 
 # --- conventions ----------------------------------------------------------------------------------

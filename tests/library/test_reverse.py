@@ -540,13 +540,21 @@ def test_inpainting_does_not_look_behind_the_mask():
     mask[:, :2] = True
     known = torch.as_tensor(image(SHAPE, 22))
     other = torch.where(torch.as_tensor(mask), known, known + 5)
-    one, two = (
-        reverse.inpaint(
-            process, D, x, mask, [0.99, 0.5, 0.0], generator=torch.Generator().manual_seed(0)
+    for rule in reverse.RULES:
+        one, two = (
+            reverse.inpaint(
+                process,
+                D,
+                x,
+                mask,
+                [0.99, 0.5, 0.0],
+                generator=torch.Generator().manual_seed(0),
+                rule=rule,
+                repeats=2,
+            )
+            for x in (known, other)
         )
-        for x in (known, other)
-    )
-    assert torch.equal(one, two)
+        assert torch.equal(one, two)
 
 
 def test_inpainting_finds_the_other_half_of_a_training_image():
@@ -564,6 +572,86 @@ def test_inpainting_finds_the_other_half_of_a_training_image():
     )
     right = (found - data[:5]).abs().amax((1, 2)) < 1e-6
     assert right.sum() >= 4  # by chance, one in twenty would be right
+
+
+def by_hand(process, denoiser, known, mask, times, eta, generator, rule, repeats):
+    """The rules of inpainting as its docstring has them, state by state."""
+    inside = torch.as_tensor(mask)
+    filled = torch.where(inside, known, (known * inside).sum() / inside.sum())
+    u = process.sample(filled, times[0], generator)
+    for t, s in zip(times[:-1].tolist(), times[1:].tolist()):
+        for again in range(repeats if s > 0 else 1):
+            if again:
+                u = process.kernel(s, t)(u).sample(generator)
+            estimate = denoiser(u, t)
+            clean = torch.where(inside, known, estimate)
+            if s == 0:
+                return clean
+            informed = clean if rule == "estimate" else estimate
+            u = reverse.step(process, informed, u, s, t, eta, generator)
+            if rule == "replacement":
+                u = torch.where(inside, process.sample(clean, s, generator), u)
+
+
+@pytest.mark.parametrize("repeats", [1, 3])
+@pytest.mark.parametrize("rule", reverse.RULES)
+@pytest.mark.parametrize("eta", [0.0, 0.6, 1.0])
+@pytest.mark.parametrize("family", ["vp", "heat", "osmotic"])
+def test_inpainting_follows_its_rule_draw_by_draw(family, eta, rule, repeats):
+    process, known = mild(family, SHAPE), torch.as_tensor(image(SHAPE, 21))
+    D, mask = gaussian(process).denoiser(process), image(SHAPE, 22) > 0
+    times = torch.linspace(0.9, 0, 7, dtype=torch.float64)
+    calls = []
+
+    def counted(u, t):
+        calls.append(t)
+        return D(u, t)
+
+    more = dict(generator=torch.Generator().manual_seed(5), rule=rule, repeats=repeats)
+    found = reverse.inpaint(process, counted, known, mask, times, eta, **more)
+    more["generator"].manual_seed(5)
+    expected = by_hand(process, D, known, mask, times, eta, **more)
+    torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
+    assert torch.equal(found[mask], known[mask])
+    assert calls == [t for t in times[:-2].tolist() for _ in range(repeats)] + [times[-2].item()]
+
+
+@pytest.mark.parametrize("family", ["vp", "heat"])
+def test_by_default_inpainting_is_sampling_with_an_informed_denoiser(family):
+    process, known = mild(family, SHAPE), torch.as_tensor(image((2, *SHAPE), 21)).float()
+    D, inside = gaussian(process).denoiser(process), torch.as_tensor(image(SHAPE, 22) > 0)
+    times, draw = torch.linspace(0.9, 0, 7), torch.Generator().manual_seed(5)
+    mean = (known * inside).sum((-2, -1), keepdim=True) / inside.sum()
+    start = process.sample(torch.where(inside, known, mean), times[0].item(), draw)
+    expected = reverse.sample(
+        process, lambda u, t: torch.where(inside, known, D(u, t)), start, times, 0.7, draw, True
+    )
+    draw = torch.Generator().manual_seed(5)
+    found = reverse.inpaint(process, D, known, inside, times, 0.7, draw, path=True)
+    torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-6)
+    assert torch.equal(found[-1][:, inside], known[:, inside])
+
+
+def test_replaced_pixels_have_the_law_of_the_forward_process():
+    process, known, n = families.vp(), torch.as_tensor(image(SHAPE, 23)), 4000
+    mask, times = torch.as_tensor(image(SHAPE, 24) > 0), torch.tensor([0.9, 0.6, 0.3, 0.1, 0.0])
+    path = reverse.inpaint(
+        process,
+        gaussian(process).denoiser(process),
+        known.expand(n, *SHAPE),
+        mask,
+        times,
+        generator=torch.Generator().manual_seed(1),
+        path=True,
+        rule="replacement",
+        repeats=2,
+    )
+    for state, t in zip(path[:-1], times[:-1].tolist()):
+        alpha, sigma = process.signal(t).item(), process.noise(t).item()
+        off = (state[:, mask] - alpha * known[mask]) / sigma
+        assert off.mean(0).abs().max() < 5 / math.sqrt(n)
+        assert (off.std(0) - 1).abs().max() < 5 / math.sqrt(2 * n)
+    assert torch.equal(path[-1][:, mask], known[mask].expand(n, -1))
 
 
 # --- bad denoisers and times ----------------------------------------------------------------------
