@@ -317,7 +317,7 @@ def inpaint(u: Array, mask: Array, guidance: Array) -> Array:
     guidance a v gives the same, v = a u gives u, a constant v `diffusion.inpaint`; and u/v lies
     between its least and largest known value. No gradients pass. One sparse factorisation for each
     different pair of mask and guidance. ArithmeticError where its factors fail to find v from its
-    known pixels to six digits (contrasts of v above 1e12 or so). Raises TypeError, ValueError.
+    known pixels to six digits (contrasts of v far beyond 1e12). Raises TypeError, ValueError.
     Source: Weickert et al. 2013.
 
     >>> ends = np.array([[True, False, False, True]])
@@ -339,8 +339,11 @@ def inpaint(u: Array, mask: Array, guidance: Array) -> Array:
     operators = [_operator(one, 1.0) for one in drifts]
     v = v.reshape(*lead, *between, *v.shape[-2:])
     both = np.stack(np.broadcast_arrays(values, v))
-    _osmosis.hold(both, known, operators, np.reshape(range(len(operators)), (*lead, *between)))
-    error = np.abs(both[1] / v - 1).max()
+    try:
+        _osmosis.hold(both, known, operators, np.reshape(range(len(operators)), (*lead, *between)))
+        error = np.abs(both[1] / v - 1).max()
+    except RuntimeError:  # a factor is singular
+        error = np.inf
     if not error < _osmosis.LARGEST_ERROR:
         needed = "a guidance of less contrast"
         raise ArithmeticError(f"guidance: lost to rounding (error {error:.1e}); needed: {needed}")

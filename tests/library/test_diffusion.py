@@ -221,12 +221,18 @@ def test_equal_masks_share_a_factorisation(monkeypatch):
 
 # --- edge-enhancing inpainting --------------------------------------------------------------------
 
-CONTRAST = 0.15  # of images with values in [-1, 1]
+CONTRAST = 0.1
+
+
+def picture(shape, seed):
+    """Blobs of a few pixels, with values in [-1, 1]."""
+    u = homogeneous(image(shape, seed), 1.0)
+    return u / np.abs(u).max((-2, -1), keepdims=True)
 
 
 def some(shape, seed, share=0.4):
     """A mask that knows this share of the pixels, and the first one."""
-    known = np.random.default_rng(seed).random(shape) < share
+    known = np.random.default_rng([seed, 1]).random(shape) < share  # not the numbers of `image`
     known[..., 0, 0] = True
     return known
 
@@ -242,16 +248,17 @@ def flow(u, known, contrast, presmoothing, steps):
 
 @pytest.mark.parametrize("contrast, presmoothing", [(0.15, 0.7), (0.06, 1.5)])
 @pytest.mark.parametrize("seed", range(3))
-def test_edge_enhancing_inpainting_is_where_its_flow_ends(seed, contrast, presmoothing):
-    u, known = image((9, 11), seed), some((9, 11), seed)
+def test_edge_enhancing_inpainting_is_a_steady_state(seed, contrast, presmoothing):
+    u, known = picture((9, 11), seed), some((9, 11), seed)
     v = inpaint(u, known, contrast, presmoothing)
     assert (v[known] == u[known]).all()
     assert np.abs(v - inpaint(u, known)).max() > 0.05
     step = edge_enhancing(v, 0.25, contrast, presmoothing, scheme="explicit", steps=1)
-    assert np.abs(step - v)[~known].max() < 1e-9  # a sixty-fourth of the step that settles
-    end, change = flow(u, known, contrast, presmoothing, 1500)
-    assert change < 1e-7
-    np.testing.assert_allclose(v, end, atol=1e-5)
+    assert np.abs(step - v)[~known].max() < 1e-9  # a sixteenth of the shortest that settles
+    if presmoothing > 1:  # with less there are several, and small steps may end in another
+        end, change = flow(u, known, contrast, presmoothing, 1500)
+        assert change < 1e-7
+        np.testing.assert_allclose(v, end, atol=1e-5)
 
 
 def test_edges_are_continued_where_harmonic_inpainting_blurs_them():
@@ -262,7 +269,7 @@ def test_edges_are_continued_where_harmonic_inpainting_blurs_them():
     for slope, known, presmoothing, factor in (
         (0.0, some((32, 32), 0, 0.1), 1.0, 1000),
         (0.0, frame, 1.0, 1000),
-        (0.2, some((32, 32), 0, 0.1), 2.0, 1.3),  # oblique: by steps of pixels
+        (0.2, some((32, 32), 0, 0.1), 2.0, 1.2),  # oblique: by steps of pixels
         (0.2, frame, 2.0, 2.3),
     ):
         u = np.where(x + slope * y > 0, 1.0, 0.0)
@@ -279,11 +286,11 @@ def test_edge_enhancing_inpainting_may_leave_the_range_of_what_is_known():
     u, known = np.where(0.6 * x + 0.8 * y > 0, 1.0, 0.0), some((24, 24), 0, 0.1)
     v, end = inpaint(u, known, 0.05, 2.0), flow(u, known, 0.05, 2.0, 400)[0]
     for filled in (v, end):  # no slip of the solver: the flow does so too
-        assert filled.min() < -0.05 and filled.max() > 1.02
+        assert filled.min() < -0.03 and filled.max() > 1.01
 
 
 def test_symmetries_of_edge_enhancing_inpainting():
-    u, known = image((2, 8, 10), 3), some((2, 8, 10), 3)
+    u, known = picture((2, 8, 10), 3), some((2, 8, 10), 3)
     v = inpaint(u, known, CONTRAST)
     assert np.abs(v - inpaint(u, known)).max() > 0.01
     for move in (lambda a: a[..., ::-1], lambda a: a[..., ::-1, :], lambda a: a.swapaxes(-2, -1)):
@@ -294,6 +301,8 @@ def test_symmetries_of_edge_enhancing_inpainting():
         np.testing.assert_allclose(found, v, atol=1e-7)
     other = np.where(known, u, 1e6)  # what is unknown is not looked at
     np.testing.assert_allclose(inpaint(other, known, CONTRAST), v, atol=1e-7)
+    far = np.where(u > 0.5, 1e300, 1e-300 * u)  # known pixels stay, however far the others are
+    assert (inpaint(far, known, 1e299)[known] == far[known]).all()
 
 
 @pytest.mark.parametrize("shape", [*GRIDS, (1, 1)])
@@ -307,12 +316,12 @@ def test_edge_enhancing_inpainting_above_all_slopes_is_harmonic(shape):
 
 
 def test_colours_share_the_tensor_of_edge_enhancing_inpainting():
-    rgb, known = image((3, 8, 9), 6), some((8, 9), 6)
+    rgb, known = picture((3, 8, 9), 6), some((8, 9), 6)
     shared, alone = inpaint(rgb, known, CONTRAST), inpaint(rgb, known, CONTRAST, colour=False)
     assert np.abs(shared - alone).max() > 1e-2
     np.testing.assert_allclose(alone[1], inpaint(rgb[1], known, CONTRAST), atol=1e-7)
     # a grey picture in three equal colours has three times its squared gradient
-    grey = np.repeat(image((1, 8, 9), 7), 3, 0)
+    grey = np.repeat(picture((1, 8, 9), 7), 3, 0)
     expected = inpaint(grey[0], known, CONTRAST / math.sqrt(3))
     np.testing.assert_allclose(inpaint(grey, known, CONTRAST)[0], expected, atol=1e-7)
     pair, masks = np.stack([rgb, grey]), np.stack([known, some((8, 9), 8)])[:, None]
@@ -324,7 +333,7 @@ def test_colours_share_the_tensor_of_edge_enhancing_inpainting():
 
 
 def test_a_mask_for_each_image_and_kinds_of_edge_enhancing_inpainting():
-    u, masks = image((3, 2, 7, 8), 9), some((3, 2, 7, 8), 9)
+    u, masks = picture((3, 2, 7, 8), 9), some((3, 2, 7, 8), 9)
     found = inpaint(u, masks, CONTRAST)
     for place in np.ndindex(3, 2):
         expected = inpaint(u[place], masks[place], CONTRAST)
@@ -336,10 +345,23 @@ def test_a_mask_for_each_image_and_kinds_of_edge_enhancing_inpainting():
         np.testing.assert_allclose(v, found, atol=1e-4)
 
 
+def test_acceleration_saves_half_of_the_steps(monkeypatch):
+    y, x = np.mgrid[:16, :16] - 8
+    u, known = np.where(0.6 * x + 0.8 * y > 0, 1.0, 0.0), some((16, 16), 0, 0.1)
+    factor, steps, found = _osmosis.factor, [], []
+    monkeypatch.setattr(_osmosis, "factor", lambda A: steps.append(1) or factor(A))
+    for small in (_nonlinear.SMALL, 0.0):
+        monkeypatch.setattr(_nonlinear, "SMALL", small)
+        found.append((inpaint(u, known, 0.05, 2.0), len(steps)))
+        steps.clear()
+    np.testing.assert_allclose(found[0][0], found[1][0], atol=1e-7)
+    assert found[0][1] < 0.5 * found[1][1]
+
+
 def test_what_does_not_settle_is_refused(monkeypatch):
     monkeypatch.setattr(_nonlinear, "MOST_ITERATIONS", 3)
     with pytest.raises(ArithmeticError, match="presmoothing.*does not settle"):
-        inpaint(image((8, 9), 1), some((8, 9), 1), CONTRAST)
+        inpaint(picture((8, 9), 1), some((8, 9), 1), CONTRAST)
 
 
 # --- scale ----------------------------------------------------------------------------------------
