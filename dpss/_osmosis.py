@@ -128,21 +128,21 @@ def hold(u, known, operators, which=0, rate=0.0):
     A u = rate · (u − u before): an implicit step of length 1/rate.
     """
     lines = u.reshape(-1, u.shape[-2] * u.shape[-1])
-    masks = {}  # each different one, as bytes, with its number
-    numbers = [
-        masks.setdefault(one.tobytes(), len(masks)) for one in known.reshape(-1, lines.shape[1])
-    ]
-    numbers = np.reshape(numbers, known.shape[:-2])
-    kinds = [np.broadcast_to(kind, u.shape[:-2]).ravel().tolist() for kind in (numbers, which)]
-    kinds, masks = list(zip(*kinds)), list(masks)
-    for kind in set(kinds):
-        known = np.frombuffer(masks[kind[0]], bool)
-        images = [i for i, other in enumerate(kinds) if other == kind]
+    masks = [one.tobytes() for one in known.reshape(-1, lines.shape[1])]
+    places = np.arange(len(masks)).reshape(known.shape[:-2])
+    groups = {}  # the images of each pair of a mask and an operator
+    pairs = (np.broadcast_to(part, u.shape[:-2]).ravel().tolist() for part in (places, which))
+    for image, (place, number) in enumerate(zip(*pairs)):
+        groups.setdefault((masks[place], number), []).append(image)
+    for (mask, number), images in groups.items():
+        known = np.frombuffer(mask, bool)
         if not known.all():
-            rows = operators[kind[1]].tocsr()[~known]
+            rows = operators[number].tocsr()[~known]
             held, free = np.ix_(images, known), np.ix_(images, ~known)
-            given = rows[:, known] @ lines[held].T + rate * lines[free].T
-            matrix = rate * scipy.sparse.eye_array(rows.shape[0]) - rows[:, ~known]
+            given, matrix = rows[:, known] @ lines[held].T, -rows[:, ~known]
+            if rate:
+                given += rate * lines[free].T
+                matrix += rate * scipy.sparse.eye_array(len(given))
             lines[free] = factor(matrix).solve(given).T
 
 

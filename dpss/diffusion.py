@@ -151,10 +151,10 @@ def inpaint(u: Array, mask: Array, contrast=None, presmoothing=1.0, colour=None)
 
     With a contrast values may lie far outside, and there may be several steady states, as D depends
     on the image. This one is reached from the harmonic one by implicit steps with D frozen in each,
-    dozens or hundreds of sparse factorisations: of length 16 (if that fails 4, then 64), accelerated
-    (Anderson) where changes are small, until one changes no pixel by more than 1e-9 of the range.
-    Small steps may end in another. ArithmeticError where none settles, as may be with small
-    contrasts and textures that `presmoothing` leaves.
+    dozens or hundreds of sparse factorisations: of length 16 (if that fails 4, then 64),
+    accelerated (Anderson) where changes are small, until one changes no pixel by more than 1e-9 of
+    the range. Small steps may end in another. ArithmeticError where none settles, as may be with
+    small contrasts and textures that `presmoothing` leaves.
     Raises TypeError, ValueError. Source: Carlsson 1988; Weickert and Welk 2006.
 
     >>> u = np.array([[0.0, 9.0, 9.0, 9.0, 1.0]])
