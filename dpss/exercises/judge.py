@@ -128,7 +128,9 @@ def close(exercise, found, expected, tolerance=None):
 
 
 def differs(tolerance, x, y):
-    return ~(np.abs(x - y) <= tolerance * (np.abs(y).max(initial=0) or 1.0))  # NaN differs
+    same = (x == y) | np.isnan(x) & np.isnan(y)  # a mistake may divide by 0, as an answer does
+    scale = np.abs(y[np.isfinite(y)]).max(initial=0) or 1.0
+    return ~(same | (np.abs(x - y) <= tolerance * scale))
 
 
 def repeats(exercise, mistake, values, found):

@@ -14,10 +14,10 @@ turned = Exercise(
     inputs=[
         (1.0, 0.5, 0.6, 0.8),
         (np.array([2.0, -1.0]), np.array([0.3, 0.1]), 3.0, 4.0),
-        (_rng.normal(0, 1, (3, 4)), _rng.normal(0, 1, (3, 4)), 0.05, 1.0),
-        (_rng.normal(0, 1, (3, 4)), _rng.normal(0, 1, (3, 4)), 1.0, 0.5),
         (np.array([0.4, -0.7]), np.array([0.2, 0.5]), 0.0, 1.0),
         (np.array([0.4, -0.7]), np.array([0.2, 0.5]), 2.0, 0.0),
+        (_rng.normal(0, 1, (3, 4)), _rng.normal(0, 1, (3, 4)), 0.05, 1.0),
+        (_rng.normal(0, 1, (3, 4)), _rng.normal(0, 1, (3, 4)), 1.0, 0.5),
     ],
 )
 
