@@ -112,4 +112,5 @@ def test_the_figure_has_a_row_for_each_way_and_says_the_variances():
     for name, way in ways.items():
         assert f"{name} {float(f'{way[0].var():.9g}'):.2g}" in said
     titles = [text.get_text() for text in fig.texts]
-    assert "osmosis back: 25, 75 %" in titles
+    variances = [f"{float(f'{state.var():.9g}'):.2g}" for state in ways["osmosis back"]]
+    assert f"osmosis back: 25, 75 %; variance {', '.join(variances)}" in titles
