@@ -180,7 +180,7 @@ def trajectories(
     generator=None,
     value_range: tuple[float, float] = (-2, 2),
 ) -> Figure:
-    """A picture `u` on its ways to noise and back, by VP and by osmosis, at equal shares of the way.
+    """A picture `u` on its ways to noise and back, by VP and osmosis, at equal shares of the way.
 
     A row for each of the four ways of `dpss.trajectories.there_and_back`, which describes `u`,
     `shares`, `offset`, `generator`, and raises the errors. A picture of your own comes by

@@ -56,9 +56,7 @@ def test_states_lie_on_the_evolutions():
         np.stack([U.ravel(), e.ravel()], 1), ways["VP there"][0].ravel(), rcond=None
     )[0]
     np.testing.assert_allclose((weights**2).sum(), 1, atol=1e-9)
-    np.testing.assert_allclose(
-        weights[0] * U + weights[1] * e, ways["VP there"][0], atol=1e-9
-    )
+    np.testing.assert_allclose(weights[0] * U + weights[1] * e, ways["VP there"][0], atol=1e-9)
     for name, start, goal in (
         ("osmosis there", U + 6, e + 6),
         ("osmosis back", (U.mean() + 6) / (e.mean() + 6) * (e + 6), U + 6),
