@@ -39,6 +39,7 @@ STYLE = {
     "axes.prop_cycle": matplotlib.cycler(color=PALETTE) + matplotlib.cycler(linestyle=LINES),
 }
 LARGEST = 200  # frames of one interactive figure
+MOST_TOLD = 5  # states of a row of trajectories whose variances fit above it
 
 
 class Figure(matplotlib.figure.Figure):
@@ -185,7 +186,8 @@ def trajectories(
     A row for each of the four ways of `dpss.trajectories.there_and_back`, which describes `u`,
     `shares`, `offset`, `generator`, and raises the errors. A picture of your own comes by
     `images.load(path, side=64)`; of this size it takes a second, and longer if it is larger.
-    `value_range` as in `show`. Above each row stand the shares and the variances of its states.
+    `value_range` as in `show`. Above each row stand its shares and, of up to five states, the
+    variances; a screen reader is told those of all.
     """
     ways = there_and_back(u, shares, offset, generator)
     count = len(next(iter(ways.values())))
@@ -193,7 +195,10 @@ def trajectories(
     variances = {
         name: ", ".join(_words.number(state.var()) for state in way) for name, way in ways.items()
     }
-    heads = [f"{name}: {percent} %; variance {said}" for name, said in variances.items()]
+    heads = [
+        f"{name}: {percent} %" + f"; variance {said}" * (count <= MOST_TOLD)
+        for name, said in variances.items()
+    ]
     titles = [title for head in heads for title in [head, *[""] * (count - 1)]]
     fig = show([state for way in ways.values() for state in way], titles, value_range, count)
     courses = [f"{name} {said}" for name, said in variances.items()]

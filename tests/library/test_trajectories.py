@@ -112,3 +112,11 @@ def test_the_figure_has_a_row_for_each_way_and_says_the_variances():
     titles = [text.get_text() for text in fig.texts]
     variances = [f"{float(f'{state.var():.9g}'):.2g}" for state in ways["osmosis back"]]
     assert f"osmosis back: 25, 75 %; variance {', '.join(variances)}" in titles
+
+
+def test_many_states_leave_no_room_for_their_variances():
+    shares = np.linspace(0, 1, 6)
+    fig = figures.trajectories(U, shares, generator=drawn())
+    titles = [text.get_text() for text in fig.texts]
+    assert "VP back: 0, 20, 40, 60, 80, 100 %" in titles
+    assert "Variances: VP there" in fig.describe()
