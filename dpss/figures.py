@@ -39,6 +39,7 @@ STYLE = {
     "axes.prop_cycle": matplotlib.cycler(color=PALETTE) + matplotlib.cycler(linestyle=LINES),
 }
 LARGEST = 200  # frames of one interactive figure
+MOST_TOLD = 5  # states of a row of trajectories whose variances fit above it
 
 
 class Figure(matplotlib.figure.Figure):
@@ -180,22 +181,27 @@ def trajectories(
     generator=None,
     value_range: tuple[float, float] = (-2, 2),
 ) -> Figure:
-    """A picture `u` on its ways to noise and back, by VP and by osmosis, at equal shares of the way.
+    """A picture `u` on its ways to noise and back, by VP and osmosis, at equal shares of the way.
 
     A row for each of the four ways of `dpss.trajectories.there_and_back`, which describes `u`,
     `shares`, `offset`, `generator`, and raises the errors. A picture of your own comes by
     `images.load(path, side=64)`; of this size it takes a second, and longer if it is larger.
-    `value_range` as in `show`. What the figure says of itself includes the variance of each state.
+    `value_range` as in `show`. Above each row stand its shares and, of up to five states, the
+    variances; a screen reader is told those of all.
     """
     ways = there_and_back(u, shares, offset, generator)
     count = len(next(iter(ways.values())))
     percent = ", ".join(f"{100 * share:g}" for share in _arrays.numbers(shares, "shares").tolist())
-    titles = [x for name in ways for x in [f"{name}: {percent} %", *[""] * (count - 1)]]
-    fig = show([state for way in ways.values() for state in way], titles, value_range, count)
-    courses = [
-        f"{name} " + ", ".join(_words.number(state.var()) for state in way)
-        for name, way in ways.items()
+    variances = {
+        name: ", ".join(_words.number(state.var()) for state in way) for name, way in ways.items()
+    }
+    heads = [
+        f"{name}: {percent} %" + f"; variance {said}" * (count <= MOST_TOLD)
+        for name, said in variances.items()
     ]
+    titles = [title for head in heads for title in [head, *[""] * (count - 1)]]
+    fig = show([state for way in ways.values() for state in way], titles, value_range, count)
+    courses = [f"{name} {said}" for name, said in variances.items()]
     heading = f"A picture on its ways to noise and back, at {percent} % of each way"
     fig.alt = f"{heading}. Variances: {'; '.join(courses)}. {fig.alt}"
     return fig

@@ -10,8 +10,8 @@ limit = Exercise(
     "17-2",
     asks="the modes of osmosis towards noise, for a large offset",
     inputs=[
-        (np.array([2.0, 3.0]), np.array([1.0, -1.0]), np.array([0.0, 2.0]), 0.5),
         (np.array([1.0]), np.array([-0.5]), np.array([0.3]), 2.0),
+        (np.array([2.0, 3.0]), np.array([1.0, -1.0]), np.array([0.0, 2.0]), 0.5),
         (_rng.normal(0, 3, 5), _rng.normal(0, 1, 5), np.linspace(0, 4, 5), 0.2),
         (_rng.normal(0, 3, (3, 4)), _rng.normal(0, 1, (3, 4)), _rng.uniform(0, 8, (3, 4)), 0.1),
     ],
@@ -78,7 +78,7 @@ share = Exercise(
     asks="the share of the way that an image has gone",
     inputs=[
         (np.array([[1.0, 3.0]]), np.array([[0.0, 4.0]]), np.array([[4.0, 0.0]])),
-        (np.array([[0.5, 0.0]]), np.array([[1.0, 1.0]]), np.array([[0.0, 0.0]])),
+        (np.array([[0.5, 0.0]]), np.array([[1.0, 1.0]]), np.array([[0.0, 0.5]])),
         tuple(_rng.normal(0, 1, (3, 2, 3))),
         tuple(_rng.normal(1, 2, (3, 4, 4))),
     ],

@@ -23,15 +23,11 @@ RIGHT = {"17-2": [by_two_blurs], "17-3": [by_loops]}
 
 WRONG = {
     "17-2": {
-        "the_way_back": lambda c, noise, eigenvalues, t: (
-            np.exp(-eigenvalues * t) * (noise - c) + c
-        ),
+        "the_way_back": lambda c, noise, eigenvalues, t: np.exp(-eigenvalues * t) * (noise - c) + c,
         "fails": lambda c, noise, eigenvalues, t: c[99],
     },
     "17-3": {
-        "share_left": lambda u, start, end: (
-            np.linalg.norm(u - end) / np.linalg.norm(start - end)
-        ),
+        "share_left": lambda u, start, end: np.linalg.norm(u - end) / np.linalg.norm(start - end),
         "differs": lambda u, start, end: 0.5,
     },
 }

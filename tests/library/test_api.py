@@ -136,9 +136,10 @@ def test_imports_point_one_way():
     Clock → network → training; figures come last.
     """
     order = (
-        "_arrays _data _files _osmosis _nonlinear _cosines osmosis trajectories bases _coefficients "
-        "laws diffusion processes families priors clock reverse network images features measures "
-        "training _geometry _conditions _witnesses _symmetries certificate claims _words figures"
+        "_arrays _data _files _osmosis _nonlinear _cosines osmosis trajectories bases "
+        "_coefficients laws diffusion processes families priors clock reverse network images "
+        "features measures training _geometry _conditions _witnesses _symmetries certificate "
+        "claims _words figures"
     ).split()
     present = {path.stem for path in (ROOT / "dpss").glob("*.py")} - {"__init__"}  # not exercises
     assert present == set(order)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from dpss import clock, images, measures, network, osmosis, reverse
+from dpss import clock, figures, images, measures, network, osmosis, reverse
 from dpss.bases import Cosines, Osmotic, Pixels
 from dpss.certificate import certify
 from dpss.diffusion import edge_enhancing, homogeneous, inpaint, nonlinear, step_limit
@@ -33,6 +33,7 @@ from dpss.osmosis import step_limit as osmosis_limit
 from dpss.priors import Empirical, GaussianPrior, Mixture
 from dpss.processes import Gaussian, Kernel, Process
 from dpss.training import train
+from dpss.trajectories import there_and_back
 
 small = network.UNet((8, 8))
 good, other = np.full((3, 4), 0.5), np.linspace(0.1, 0.9, 12).reshape(3, 4)
@@ -158,6 +159,8 @@ TAKES_IMAGE = {
     "reverse flow": ("u", lambda u: reverse.flow(vp(), half, u, [0.5, 0.4])),
     "reverse exponential": ("u", lambda u: reverse.exponential(vp(), half, u, [0.5, 0.4])),
     "reverse inpaint": ("known", lambda u: reverse.inpaint(p, half, u, ~mask, [0.5, 0.0])),
+    "there_and_back": ("u", lambda u: there_and_back(u, [0.5])),
+    "figure of trajectories": ("u", lambda u: figures.trajectories(u, [0.5])),
 }
 
 
@@ -256,6 +259,8 @@ TAKES_UNIT_TIME = {
         lambda t: reverse.inpaint(vp(), half, torch.as_tensor(good), ~mask, [t, 0.0]),
     ),
     "certify": ("times", lambda t: certify(vp(), (3, 4), times=[0.1, t, 0.9])),
+    "there_and_back": ("shares", lambda t: there_and_back(good, [t, 0.9])),
+    "figure of trajectories": ("shares", lambda t: figures.trajectories(good, [t, 0.9])),
 }
 SEVERAL = {
     "path",
@@ -265,6 +270,8 @@ SEVERAL = {
     "reverse exponential",
     "reverse inpaint",
     "certify",
+    "there_and_back",
+    "figure of trajectories",
 }  # take a list already
 
 
@@ -811,6 +818,11 @@ OTHER = {
     "reverse start, no process": ("process", lambda: reverse.start("vp", good)),
     "reverse start, another grid": ("u", lambda: reverse.start(p, torch.zeros(4, 3))),
     "reverse start, a seed": ("generator", lambda: reverse.start(vp(), good, 0)),
+    "there_and_back, a seed": ("generator", lambda: there_and_back(good, [0.5], generator=0)),
+    "there_and_back, no offset": ("offset", lambda: there_and_back(good, [0.5], offset=0.0)),
+    "there_and_back, dark": ("offset", lambda: there_and_back(good - 9.0, [0.5])),
+    "there_and_back, one share": ("shares", lambda: there_and_back(good, 0.5)),
+    "there_and_back, two images": ("u", lambda: there_and_back(np.zeros((2, 1, 3, 4)), [0.5])),
     "reverse sample, no process": ("process", lambda: reverse.sample("vp", half, good, [0.5, 0.1])),
     "reverse sample, no denoiser": (
         "denoiser",

@@ -56,9 +56,7 @@ def test_states_lie_on_the_evolutions():
         np.stack([U.ravel(), e.ravel()], 1), ways["VP there"][0].ravel(), rcond=None
     )[0]
     np.testing.assert_allclose((weights**2).sum(), 1, atol=1e-9)
-    np.testing.assert_allclose(
-        weights[0] * U + weights[1] * e, ways["VP there"][0], atol=1e-9
-    )
+    np.testing.assert_allclose(weights[0] * U + weights[1] * e, ways["VP there"][0], atol=1e-9)
     for name, start, goal in (
         ("osmosis there", U + 6, e + 6),
         ("osmosis back", (U.mean() + 6) / (e.mean() + 6) * (e + 6), U + 6),
@@ -112,4 +110,13 @@ def test_the_figure_has_a_row_for_each_way_and_says_the_variances():
     for name, way in ways.items():
         assert f"{name} {float(f'{way[0].var():.9g}'):.2g}" in said
     titles = [text.get_text() for text in fig.texts]
-    assert "osmosis back: 25, 75 %" in titles
+    variances = [f"{float(f'{state.var():.9g}'):.2g}" for state in ways["osmosis back"]]
+    assert f"osmosis back: 25, 75 %; variance {', '.join(variances)}" in titles
+
+
+def test_many_states_leave_no_room_for_their_variances():
+    shares = np.linspace(0, 1, 6)
+    fig = figures.trajectories(U, shares, generator=drawn())
+    titles = [text.get_text() for text in fig.texts]
+    assert "VP back: 0, 20, 40, 60, 80, 100 %" in titles
+    assert "Variances: VP there" in fig.describe()

@@ -156,14 +156,30 @@ def test_mean_and_variance_of_both_ways_there():
 # --- B6c ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("process", [dpss.vp_cosine(), dpss.flow_matching(), dpss.sub_vp()])
+def states_of(process, f, noise, times):
+    """α f + σ ε in modes, by hand."""
+    c, e = (process.basis.analyse(torch.from_numpy(u.copy())) for u in (f, noise))
+    modes = [process.signal(t) * c + process.noise(t) * e for t in times]
+    return torch.stack([process.basis.synthesise(z.expand(f.shape)) for z in modes])
+
+
+PROCESSES = [
+    dpss.vp_cosine(),
+    dpss.flow_matching(),
+    dpss.sub_vp(),
+    dpss.ve(sigma_max=1.0),
+    dpss.heat(SHAPE),
+    dpss.blurring(SHAPE),
+]
+
+
+@pytest.mark.parametrize("process", PROCESSES, ids=lambda process: process.name)
 def test_the_deterministic_sampler_retraces_with_one_training_image(process):
-    f, noise = torch.from_numpy(F), torch.from_numpy(NOISE)
-    D = dpss.Empirical(f[None]).denoiser(process)
+    D = dpss.Empirical(torch.from_numpy(F)[None]).denoiser(process)
     times = [0.9, 0.4, 0.35, 0.02]
-    states = [process.signal(t) * f + process.noise(t) * noise for t in times]
+    states = states_of(process, F, NOISE, times)
     found = reverse.sample(process, D, states[0], times, eta=0.0, path=True)
-    torch.testing.assert_close(found, torch.stack(states), atol=1e-10, rtol=0)
+    torch.testing.assert_close(found, states, atol=1e-10, rtol=0)
 
 
 def test_on_the_way_back_fine_modes_are_first():
@@ -212,3 +228,15 @@ def test_osmosis_commutes_with_the_permutations_that_keep_neighbours():
     exchanged[[0, -1]] = exchanged[[-1, 0]]
     carry = lambda u: u.ravel()[exchanged].reshape(SHAPE)  # noqa: E731
     assert np.abs(by_library(carry(F), carry(v), t) - carry(by_library(F, v, t))).max() > 0.05
+
+
+@pytest.mark.parametrize("process", PROCESSES, ids=lambda process: process.name)
+def test_scalar_processes_commute_with_every_permutation_and_blur_does_not(process):
+    order = np.random.default_rng(3).permutation(F.size)
+    carry = lambda u: u.ravel()[order].reshape(SHAPE)  # noqa: E731
+    moved, first = (
+        states_of(process, f, noise, [0.3])[0].numpy()
+        for f, noise in ((carry(F), carry(NOISE)), (F, NOISE))
+    )
+    defect = np.abs(moved - carry(first)).max()
+    assert defect > 0.05 if process.name in ("heat", "blurring") else defect < 1e-12
