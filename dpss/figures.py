@@ -39,7 +39,7 @@ STYLE = {
     "axes.prop_cycle": matplotlib.cycler(color=PALETTE) + matplotlib.cycler(linestyle=LINES),
 }
 LARGEST = 200  # frames of one interactive figure
-MOST_TOLD = 5  # states of a row of trajectories whose variances fit above it
+MOST_TOLD = 4  # states of a row of trajectories whose variances fit above it
 
 
 class Figure(matplotlib.figure.Figure):
@@ -186,7 +186,7 @@ def trajectories(
     A row for each of the four ways of `dpss.trajectories.there_and_back`, which describes `u`,
     `shares`, `offset`, `generator`, and raises the errors. A picture of your own comes by
     `images.load(path, side=64)`; of this size it takes a second, and longer if it is larger.
-    `value_range` as in `show`. Above each row stand its shares and, of up to five states, the
+    `value_range` as in `show`. Above each row stand its shares and, of up to four states, the
     variances; a screen reader is told those of all.
     """
     ways = there_and_back(u, shares, offset, generator)

@@ -54,6 +54,17 @@ def without_the_half(u, tau, contrast):
 
 
 @step.mistake(
+    "How many differences does the first pixel see? Look at |∇u|² there.",
+    "At its ends the line has one difference only, and the missing one counts as 0. You gave the "
+    "pixels at the ends the full slope.",
+)
+def full_slope_at_the_ends(u, tau, contrast):
+    gap = np.pad(np.diff(u), 1, mode="edge")
+    g = 1 / (1 + (gap[1:] ** 2 + gap[:-1] ** 2) / (2 * contrast**2))
+    return _moved(u, tau, (g[1:] + g[:-1]) / 2)
+
+
+@step.mistake(
     "Multiply u and the contrast by 2. Is your result twice what it was?",
     "You divided |∇u|² by the contrast. It is the square of the contrast: z has no unit.",
 )
@@ -125,6 +136,16 @@ def cycle_to(t, limit):
 )
 def not_shortened(t, limit):
     return _steps(_least(t, limit), limit)
+
+
+@cycle.mistake(
+    "Compare the ratios of your steps with those of the full cycle.",
+    "You cut off the longest step alone. Shorten all of them by one factor, else the product of "
+    "the steps is no longer that of a cycle.",
+)
+def cut_at_the_end(t, limit):
+    steps = _steps(_least(t, limit), limit)
+    return np.append(steps[:-1], t - steps[:-1].sum())
 
 
 @cycle.mistake(

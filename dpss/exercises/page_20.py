@@ -71,6 +71,17 @@ def of_the_wrong_sign(C, known, x):
 
 
 @filling.mistake(
+    "Which matrix does the formula with the minus belong to?",
+    "That is the formula for the precision, the inverse of C. With the covariance it is "
+    "C_MK C_KK⁻¹ x_K.",
+)
+def as_if_a_precision(C, known, x):
+    C, known, x = np.asarray(C, float), np.asarray(known, bool), np.array(x, float)
+    x[~known] = -np.linalg.solve(C[np.ix_(~known, ~known)], C[np.ix_(~known, known)] @ x[known])
+    return x
+
+
+@filling.mistake(
     "How many entries does your answer have?",
     "Return the whole picture, with the known pixels in their places.",
 )
