@@ -411,7 +411,7 @@ def main(arguments: list[str] | None = None) -> None:
     add = parser.add_argument
     add("process", choices=TRAINED, help="what the denoiser is for")
     add("--into", required=True, metavar="FOLDER", help="for checkpoint.npz and weights.npz")
-    parser.add_argument(
+    add(
         "--images",
         metavar="NPZ",
         help="images (n, H, W) in [-1, 1] or of type "
@@ -428,7 +428,7 @@ def main(arguments: list[str] | None = None) -> None:
     add("--precision", choices=PRECISIONS, default="float32", help="of layers that allow it")
     add("--threads", type=int, help="of each process")
     add("--device", default="cpu", help="as torch names it")
-    parser.add_argument(
+    add(
         "--distance",
         action="store_true",
         help="keep the Fréchet distance of 500 samples in the log (28×28 only)",
