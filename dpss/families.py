@@ -265,23 +265,30 @@ def gaussian_scale_space(
 
 
 @_family
-def osmotic(guidance: Array, t_max: float, sigma: float = 0.01) -> Process:
+def osmotic(guidance: Array, t_max: float, sigma: float = 0.01, rise: float = 0.0) -> Process:
     """Osmotic diffusion: drifts towards a guidance image v > 0; in the basis `Osmotic(v)`,
 
-        α_t(k) = exp(−Λ_k t t_max),   σ_t = sigma for t > 0, σ_0 = 0.
+        α_t(k) = exp(−Λ_k t t_max),   σ_t = sigma t^rise for t > 0, σ_0 = 0.
 
     `guidance`: one image (H, W), scaled to mean 1. `t_max` > 0: the osmosis time at t = 1.
-    `sigma` ≥ 0. The mean path is osmosis, and keeps the mean of the image; the noise of a pixel has
-    the variance sigma² v, proportional to the brightness as that of photons is. A flat v gives heat
-    on another clock. Axioms as for `heat`, but flips and rotations are symmetries only where v has
-    them. Raises TypeError, ValueError. Source: this book, from Weickert et al. 2013, Peter 2024.
+    `sigma` ≥ 0: the noise level there; `rise` ≥ 0: 0 is constant noise as that of heat, at ¼ the
+    noise grows as the root of the width to which osmosis blurs. The mean path is osmosis, and keeps
+    the mean of the image; the noise of a pixel has the variance σ_t² v, proportional to the
+    brightness as that of photons is. A flat v gives heat on another clock. Axioms as for `heat`
+    (with `rise` > 0 the conditional entropy increases strictly), but flips and rotations are
+    symmetries only where v has them. Raises TypeError, ValueError. Source: this book, from Weickert
+    et al. 2013, Peter 2024.
     """
     basis = Osmotic(guidance)
     rates, t_max = basis.eigenvalues, _arrays.number(t_max, "t_max", above=0)
-    sigma = _arrays.number(sigma, "sigma", least=0)
-    return Process(
-        basis, lambda t: -rates * t * t_max, lambda t: sigma * (t > 0).to(torch.float64), "osmotic"
-    )
+    sigma, rise = _arrays.number(sigma, "sigma", least=0), _arrays.number(rise, "rise", least=0)
+
+    def noise(t):
+        # 1 in place of t = 0: the derivative of t^rise is infinite there
+        later = torch.where(t > 0, t, 1.0)
+        return torch.where(t > 0, sigma * later**rise, 0.0)
+
+    return Process(basis, lambda t: -rates * t * t_max, noise, "osmotic")
 
 
 def _beta_integral(beta_min, beta_max):

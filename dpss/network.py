@@ -22,7 +22,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from . import _arrays, _data, _files, clock, families
+from . import _arrays, _data, _files, clock, families, images
 from ._arrays import Array, Times
 from .laws import image_of, modes_of, scale
 from .processes import Process
@@ -274,12 +274,27 @@ class NetworkDenoiser:
 
 # -- weights in files
 
+def brightness(u: Array) -> Array:
+    """Images in [−1, 1] as positive ones in [1/128, 2], the states of osmotic diffusion."""
+    return 2 * images.as_positive(u)
+
+
+def _osmotic(shape):
+    """Towards the mean of the shipped training images, in brightness; blurs to a width of 24."""
+    if tuple(shape) != SIDES:
+        needed = f"{SIDES}, as osmotic drifts to a picture of clothes; else dpss.training.train"
+        raise ValueError(f"images has shape (n, {shape[0]}, {shape[1]}); needed: {needed}")
+    mean = brightness(images.fashion("train")[0].astype(np.float64)).mean(0)
+    return families.osmotic(mean, 300.0, sigma=1.0, rise=0.25)
+
+
+SIDES = 28, 28  # of the images of the shipped weights
 TRAINED = {  # name: the process it is trained for, on images of a shape
     "vp": lambda _: families.vp(),
     "heat": lambda shape: families.heat(shape, sigma=0.02),
     "blurring": families.blurring,
+    "osmotic": _osmotic,  # of brightness
 }
-SIDES = 28, 28  # of the images of the shipped weights
 FINGERPRINT = (0.1, 0.3, 0.5, 0.7, 0.9)  # times
 ARCHITECTURE = "widths", "channels", "labels"
 

@@ -26,7 +26,7 @@ from . import _arrays, _files, clock, images, reverse
 from ._arrays import Array
 from .laws import image_of, modes_of, scale
 from .measures import frechet_distance
-from .network import TRAINED, NetworkDenoiser, UNet, fingerprint, frozen, pack, reduced
+from .network import TRAINED, NetworkDenoiser, UNet, brightness, fingerprint, frozen, pack, reduced
 from .processes import Process
 
 WARM_UP = 200  # iterations over which the rate rises
@@ -442,6 +442,7 @@ def main(arguments: list[str] | None = None) -> None:
         options.device += f":{os.environ.get('LOCAL_RANK', 0)}"
     try:
         process = TRAINED[options.process](u.shape[-2:])
+        u = brightness(u) if options.process == "osmotic" else u
         network = _fresh(options.seed, options.widths, *_asked(u, labels)).to(options.device)
         measure = functools.partial(_distance, process, u[:500]) if options.distance else None
         train(
@@ -484,6 +485,7 @@ def _distance(process, u, denoiser):
     start = reverse.start(process, u, torch.Generator().manual_seed(0))
     times = clock.times(process, u.shape[-2:], 20)
     found = reverse.sample(process, denoiser, start, times, eta=0.0)
+    found = images.from_positive(found / 2) if process.name == "osmotic" else found
     return frechet_distance(found.clamp(-1, 1))
 
 
