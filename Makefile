@@ -14,7 +14,7 @@ STAMP := $(VENV)/installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 PAGES := $(sort $(wildcard chapters/*.ipynb))
 
-.PHONY: help book test quick lint read lab execute bench sabotage mutate upgrade clean
+.PHONY: help book test quick lint read lab execute bench sabotage mutate record upgrade clean
 .DEFAULT_GOAL := help
 
 help:
@@ -29,6 +29,7 @@ help:
 	@echo "make sabotage  break the library as the ledger says; a named test must notice (15 minutes)"
 	@echo "make mutate    break the library line by line and see whether a test notices (hours);"
 	@echo "               make mutate PAGE=12: what a page rests on, and whether its checks notice (minutes)"
+	@echo "make record    run every check and write down what it said, for page How it is checked (hours)"
 	@echo "make upgrade   write requirements.lock anew from requirements.txt"
 	@echo "make clean     remove the site and its cache"
 	@echo "TORCH_INDEX=<address of torch's CPU wheels> saves gigabytes on Linux (first install only)"
@@ -72,6 +73,9 @@ sabotage: $(STAMP)
 
 mutate: $(STAMP)
 	@$(if $(PAGE),PYTHONPATH=tools $(BIN)/python tools/mutate_page.py $(PAGE),$(BIN)/python tools/mutate.py)
+
+record: $(STAMP)
+	@for kind in checks pages library; do PYTHONPATH=tools $(BIN)/python tools/record.py $$kind || exit 1; done
 
 upgrade:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is missing."; exit 1; }

@@ -31,20 +31,28 @@ PARTS = [  # heading, command, additional environment
 
 
 def run(command, extra):
-    """Whether a command succeeds, from the root and with tools/ on the path."""
+    """Whether a command succeeds, from the root and with tools/ on the path; and what it prints."""
     path = os.pathsep.join(filter(None, [str(ROOT / "tools"), os.environ.get("PYTHONPATH")]))
-    environment = {**os.environ, **ONE_THREAD, **extra, "PYTHONPATH": path}
-    return subprocess.run(command, cwd=ROOT, env=environment).returncode == 0
+    told = {"PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
+    environment, lines = {**os.environ, **ONE_THREAD, **extra, **told}, []
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment, text=True, encoding="utf-8", errors="replace",
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    ) as child:  # fmt: skip
+        for line in child.stdout:
+            print(line, end="", flush=True)
+            lines.append(line)
+    return child.returncode == 0, "".join(lines)
 
 
 def main(*options):
     if options == ("--quick",):
-        return not run(QUICK, {})
+        return not run(QUICK, {})[0]
     failed = []
     for heading, command, extra in PARTS:
         print(f"\n==== {heading}", flush=True)
         start = time.perf_counter()
-        if not run(command, extra):
+        if not run(command, extra)[0]:
             failed.append(heading)
         print(f"==== {time.perf_counter() - start:.0f} s", flush=True)
     if failed:

@@ -30,5 +30,11 @@ def test_what_fails_is_told_at_the_end_and_does_not_stop_the_rest(monkeypatch, c
 
 def test_commands_find_the_tools_and_what_they_are_to_be_told():
     code = "import execute, os; raise SystemExit(os.environ['OTHER'] != 'x')"
-    assert check.run([sys.executable, "-c", code], {"OTHER": "x"})
-    assert not check.run([sys.executable, "-c", code], {"OTHER": "y"})
+    assert check.run([sys.executable, "-c", code], {"OTHER": "x"}) == (True, "")
+    assert check.run([sys.executable, "-c", code], {"OTHER": "y"}) == (False, "")
+
+
+def test_what_a_command_prints_is_shown_and_returned(capfd):
+    code = "import sys; print('α'); print('wrong', file=sys.stderr)"
+    assert check.run([sys.executable, "-c", code], {}) == (True, "α\nwrong\n")
+    assert capfd.readouterr().out == "α\nwrong\n"

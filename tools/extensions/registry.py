@@ -1,5 +1,7 @@
-"""Sphinx extension: `{claims}`, `{notation}` and `{crosswalk}`, made from the TOML in chapters/."""
+"""Sphinx extension: `{claims}`, `{notation}`, `{crosswalk}`, `{checked}`, made from chapters/*.toml
+and what tools/record.py wrote down."""
 
+import json
 import pathlib
 import tomllib
 
@@ -19,7 +21,7 @@ def link(page, title=None):
 class Registry(SphinxDirective):
     """Text made from a file of entries in chapters/."""
 
-    source = None
+    source, read = None, staticmethod(tomllib.loads)
 
     def run(self):
         path = pathlib.Path(self.env.srcdir) / "chapters" / self.source
@@ -28,7 +30,7 @@ class Registry(SphinxDirective):
             raise self.error(f"chapters/{self.source} is missing")
         box = nodes.container(classes=["dpss-table"])
         self.state.nested_parse(
-            StringList(list(self.lines(tomllib.loads(path.read_text("utf-8")))), str(path)), 0, box
+            StringList(list(self.lines(self.read(path.read_text("utf-8")))), str(path)), 0, box
         )
         return [box]
 
@@ -123,6 +125,51 @@ class Crosswalk(Registry):
             yield ""
 
 
+class Checked(Registry):
+    """What one kind of check said when it was last run; pages also have what they hold."""
+
+    source, read = "record.json", staticmethod(json.loads)
+    required_arguments = 1
+
+    def lines(self, record):
+        kind = self.arguments[0]
+        yield from getattr(self, f"of_{kind}")(record.get(kind, {}))
+
+    def of_checks(self, entries):
+        yield from ("| Check | It said | Minutes | On |", "|---|---|---|---|")
+        for name, entry in entries.items():
+            total = " of ".join(f"{number:,}" for number in entry["numbers"]) or "no fault"
+            yield f"| {name} | {total} | {entry['seconds'] / 60:.1f} | {entry['date']} |"
+
+    def of_pages(self, entries):
+        chapters = pathlib.Path(self.env.srcdir) / "chapters"
+        ledger = tomllib.loads((chapters / "claims.toml").read_text("utf-8"))
+        columns = "Page", "Statements", "Tests", "Sabotages", "Checks", "Changes", "Never red", "On"
+        yield from (f"| {' | '.join(columns)} |", "|---" * len(columns) + "|")
+        for path in sorted(chapters.glob("[0-9]*.ipynb")):
+            self.env.note_dependency(str(path))
+            claims = [claim for claim in ledger.values() if claim["page"] == path.stem]
+            tests = {test for claim in claims for test in claim["tests"]}
+            changes = sum(len(claim["sabotage"]) for claim in claims)
+            sizes = json.loads(path.read_text("utf-8"))["metadata"].get("sizes", {}).values()
+            printed = sum(len(found.split()) for found in sizes)
+            held = f"{len(claims)} | {len(tests)} | {changes} | {printed}"
+            entry = entries.get(path.stem)
+            found = "| | |" if entry is None else self.tried(entry)
+            yield f"| {link(path.stem)} | {held} | {found}"
+
+    def of_library(self, entries):
+        yield from ("| Module | Changes | Of | Not noticed | On |", "|---|---|---|---|---|")
+        for name, entry in entries.items():
+            tried, every, alive = entry["numbers"]
+            yield f"| `{name}` | {tried} | {every:,} | {alive} | {entry['date']} |"
+
+    @staticmethod
+    def tried(entry):
+        _, changes, never = entry["numbers"]
+        return f"{changes} | {never} | {entry['date']} |"
+
+
 def keep_proof_targets(_app, doctree):
     """sphinx-proof gives all proofs one id: put the target of `(proof-ID)=` before the proof."""
     for proof in list(doctree.findall(proof_node)):
@@ -137,4 +184,5 @@ def setup(app):
     app.add_directive("claims", Claims)
     app.add_directive("notation", Notation)
     app.add_directive("crosswalk", Crosswalk)
+    app.add_directive("checked", Checked)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
