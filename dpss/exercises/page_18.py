@@ -91,9 +91,9 @@ slope_of = Exercise(
     inputs=[
         (np.array([100.0, 1.0]), np.array([0.5, 50.0])),
         (np.array([100.0, 1.0]), np.array([0.5, 5.0])),
+        (np.array([0.1, 1.0, 10.0]), np.array([40.0, 9.0, 1.5])),
         (_snrs, 3.0 * _snrs ** (-2 / 2.7)),
         (_snrs, 30.0 * _snrs**-0.8 * np.exp(_rng.normal(0, 0.1, 4))),
-        (np.array([0.1, 1.0, 10.0]), np.array([40.0, 9.0, 1.5])),
     ],
 )
 

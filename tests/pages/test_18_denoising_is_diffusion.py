@@ -298,7 +298,9 @@ def test_the_derivative_is_snr_times_covariance(process):
     r /= r.sum()
     guess = m + alpha * c / v * (y - alpha * m)
     rest = (guess - np.tensordot(r, guess, 1)).reshape(len(r), -1)
-    covariance = np.diag(np.tensordot(r, c * sigma**2 / v, 1).ravel()) + rest.T @ (r[:, None] * rest)
+    covariance = np.diag(np.tensordot(r, c * sigma**2 / v, 1).ravel()) + rest.T @ (
+        r[:, None] * rest
+    )
     units = basis.analyse(torch.eye(30, dtype=torch.float64).reshape(30, *SHAPE))
     to_modes = units.reshape(30, 30).numpy().T
     np.testing.assert_allclose(to_modes @ J @ to_modes.T, snr * covariance, atol=1e-6)
@@ -379,7 +381,9 @@ def test_blurring_lies_between_vp_and_heat_at_equal_cuts_unless_heat_is_loud():
     t_vp, vp = at_cut(dpss.vp(), kappa, k)
     t_heat, heat = at_cut(dpss.heat(WIDE, 16.0, 0.01), kappa, k)
     t_blur, blur = at_cut(blurring, kappa, k)
-    np.testing.assert_allclose(vp, 1 / (1 + rates / (kappa * dpss.vp().snr(t_vp).item())), atol=1e-8)
+    np.testing.assert_allclose(
+        vp, 1 / (1 + rates / (kappa * dpss.vp().snr(t_vp).item())), atol=1e-8
+    )
     tau = {t: 0.5 * (16 * math.sin(math.pi * t / 2) ** 2) ** 2 for t in (t_heat, t_blur)}
     expected = 1 / (1 + 1e-4 / kappa * rates * np.exp(np.minimum(2 * rates * tau[t_heat], 600)))
     np.testing.assert_allclose(heat, expected, atol=1e-8)
