@@ -17,6 +17,7 @@ def test_the_ledger_holds_the_claims_of_the_finished_pages():
     expected = [f"{letter}{k}" for letter, count in counts.items() for k in range(1, count + 1)]
     expected += "F1 F2 F3a F3b F3c F3d F3e F4 F5 F6".split()
     expected += [f"B{k}{letter}" for k in (6, 7) for letter in "abcde"]
+    expected += [f"X1{letter}" for letter in "abcdef"]
     assert sorted(ledger) == sorted(expected)
 
 
