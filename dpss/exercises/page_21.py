@@ -11,19 +11,14 @@ beginning = Exercise(
     asks="states at the end of the way, from mean brightnesses and noise",
     inputs=[
         (np.array([2.0]), np.array([[0.25, 1.75]]), 2.0, np.array([[[1.0, -1.0]]])),
-        (np.array([1.0, 3.0]), np.array([[0.5, 1.5]]), 0.5, np.array([[[1.0, 2.0]], [[0.0, -1.0]]])),
         (
-            _rng.uniform(0.2, 1, 3),
-            _rng.uniform(0.1, 2, (2, 2)),
-            0.3,
-            _rng.normal(0, 1, (3, 2, 2)),
+            np.array([1.0, 3.0]),
+            np.array([[0.5, 1.5]]),
+            0.5,
+            np.array([[[1.0, 2.0]], [[0.0, -1.0]]]),
         ),
-        (
-            _rng.uniform(0.2, 1, 2),
-            _rng.uniform(0.1, 2, (3, 4)),
-            1.5,
-            _rng.normal(0, 1, (2, 3, 4)),
-        ),
+        (_rng.uniform(0.2, 1, 3), _rng.uniform(0.1, 2, (2, 2)), 0.3, _rng.normal(0, 1, (3, 2, 2))),
+        (_rng.uniform(0.2, 1, 2), _rng.uniform(0.1, 2, (3, 4)), 1.5, _rng.normal(0, 1, (2, 3, 4))),
     ],
 )
 
@@ -115,10 +110,7 @@ def ratio_upside_down(u, A, alpha, sigma, kappa):
     return np.linalg.solve(np.eye(len(A)) - size * A, u) / alpha
 
 
-@step.mistake(
-    "Is SNR a ratio of deviations or of variances?",
-    "You took σ/α without the square.",
-)
+@step.mistake("Is SNR a ratio of deviations or of variances?", "You took σ/α without the square.")
 def without_the_square(u, A, alpha, sigma, kappa):
     return np.linalg.solve(np.eye(len(A)) - sigma / alpha / kappa * A, u) / alpha
 
