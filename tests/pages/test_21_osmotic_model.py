@@ -11,7 +11,8 @@ from matrices import asymmetry, gain_and_covariance
 from reference import drift, kl_normal, osmosis, permutation, positive
 
 import dpss
-from dpss import measures, network, osmosis as filters, reverse
+from dpss import measures, network, reverse
+from dpss import osmosis as filters
 from dpss.certificate import certify
 
 SHAPE, PIXELS, T_MAX = (4, 5), 20, 12.0
