@@ -6,9 +6,9 @@
 For each sampler, five seeds: the Fréchet distance of 1,000 samples, clipped to [−1, 1], to all
 60,000 training images of Fashion-MNIST, in the features of `dpss.features`. Then how near the
 samples are to the training images, which `whole.py` writes to FOLDER. What does not start from
-noise alone (`dpss.reverse.start`: heat) starts from the test images of `fashion.npz`. The weights
-are those that sources.toml knows. Prints the checksum of NAME.json for sources.toml; both files are
-written whole.
+noise alone (`dpss.reverse.start`: heat, osmotic) starts from the test images of `fashion.npz`. The
+weights are those that sources.toml knows. Prints the checksum of NAME.json for sources.toml; both
+files are written whole.
 """
 
 import argparse
@@ -43,12 +43,13 @@ def distance(u):
 
 
 def drawn(learned, way, count, seed):
-    """`count` samples (count, 28, 28) of a denoiser."""
+    """`count` samples (count, 28, 28) of a denoiser, in [−1, 1] if they are good."""
     process, generator = learned.process, seeded(seed)
     sampler, steps = WAYS[way]
-    start = reverse.start(process, images.fashion("test")[0][:count], generator)
-    times = clock.times(process, network.SIDES, steps)
-    return sampler(process, learned, start, times)
+    bright, u = process.name == "osmotic", images.fashion("test")[0][:count]
+    start = reverse.start(process, network.brightness(u) if bright else u, generator)
+    found = sampler(process, learned, start, clock.times(process, network.SIDES, steps))
+    return images.from_positive(found / 2) if bright else found
 
 
 def nearest(u, whole):
@@ -152,6 +153,10 @@ LIMITS = {
 whose coarse structure is given: its distances cannot be compared with those of the other weights.
 Dark pieces come out ragged.""",
     "blurring": CLOTHES,
+    "osmotic": f"""{CLOTHES} Its states are brightnesses
+(`dpss.network.brightness`), not grey values in [−1, 1]; `images.from_positive(u / 2)` leads back.
+Its samples start from noise on the mean picture and from one number of a test image each, the mean
+brightness: a little of what its distances measure is given.""",
 }
 OTHERS = """Another machine, number of threads or
 version of the library rounds differently and makes other weights, about as good. The distances in
@@ -163,11 +168,13 @@ default initialisation draws them from the seed. `UNet.draw` draws others, so th
 other weights, about as good.""",
     "heat": OTHERS,
     "blurring": OTHERS,
+    "osmotic": OTHERS,
 }
 MACHINES = {  # name: (what trained it, an option of the command)
     "vp": ("on two cores shared with other work", ""),
     "heat": ("one thread", " --threads 1"),
     "blurring": ("one thread", " --threads 1"),
+    "osmotic": ("one thread", " --threads 1"),
 }
 
 

@@ -274,8 +274,15 @@ class NetworkDenoiser:
 
 # -- weights in files
 
+
 def brightness(u: Array) -> Array:
-    """Images in [−1, 1] as positive ones in [1/128, 2], the states of osmotic diffusion."""
+    """Images `u` in [−1, 1] as positive ones in [1/128, 2], the starts of osmotic diffusion.
+
+    `images.from_positive(b / 2)` leads back. ValueError for values outside by more than rounding.
+
+    >>> brightness(torch.tensor([[-1.0, 1.0]]))
+    tensor([[0.0078, 2.0000]])
+    """
     return 2 * images.as_positive(u)
 
 
@@ -300,12 +307,14 @@ ARCHITECTURE = "widths", "channels", "labels"
 
 
 def load(name: str | os.PathLike, process: Process | None = None) -> NetworkDenoiser:
-    """The denoiser with the shipped weights `name`, "vp", "heat" or "blurring", or of a file.
+    """The denoiser with the shipped weights `name`, or of a file.
 
-    Trained on Fashion-MNIST, images (..., 28, 28) in [−1, 1]: see the cards in data/weights. "vp"
-    can be told one of ten classes. `process`: None for that of the training, `dpss.vp()`,
-    `dpss.heat((28, 28), sigma=0.02)` or `dpss.blurring((28, 28))`; another one is right if it has
-    the same SNR per mode, and so every process that treats all modes alike serves with "vp".
+    Names: "vp", "heat", "blurring", trained on Fashion-MNIST, images (..., 28, 28) in [−1, 1], and
+    "osmotic", trained on their `brightness`: see the cards in data/weights. "vp" can be told one of
+    ten classes. `process`: None for that of the training, `dpss.vp()`, `dpss.heat((28, 28),
+    sigma=0.02)`, `dpss.blurring((28, 28))`, or `dpss.osmotic` towards the mean brightness, with
+    t_max=300, sigma=1 and rise=¼; another one is right if it has the same SNR per mode, and so
+    every process that treats all modes alike serves with "vp".
     `name` may be a path to the weights.npz of `training.train`, which needs its `process`. Of
     shipped weights `about["measured"]` has Fréchet distances and nearest neighbours of samples, by
     data/distances.py. Reading executes no code. Raises ValueError for an unknown name, a file that

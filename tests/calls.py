@@ -268,6 +268,7 @@ CALLS = {
     "network.NetworkDenoiser.told": [dict(label=np.array([0, 2]), guidance=1.5)],
     "network.NetworkDenoiser.__call__": [dict(u=BRICKS, t=T)],
     "network.reduced": [dict(process=process(), t=T)],
+    "network.brightness": [dict(u=U)],
     "network.fingerprint": [dict(process=process())],
     "osmosis.Drift": [dict(dy=DY, dx=DX, potential=Plain(None)), dict(dy=DY, dx=DX, potential=U)],
     "osmosis.Drift.shape": [{}],

@@ -136,8 +136,8 @@ def test_imports_point_one_way():
     Clock → network → training; figures come last.
     """
     order = (
-        "_arrays _data _files _osmosis _nonlinear _cosines osmosis trajectories bases "
-        "_coefficients laws diffusion processes families priors clock reverse network images "
+        "_arrays _data _files images _osmosis _nonlinear _cosines osmosis trajectories bases "
+        "_coefficients laws diffusion processes families priors clock reverse network "
         "features measures training _geometry _conditions _witnesses _symmetries certificate "
         "claims _words figures"
     ).split()

@@ -141,6 +141,7 @@ TAKES_IMAGE = {
         lambda u: measures.frechet_distance(batch(like(u)), batch(u), lambda x: x.mean(-1)),
     ),
     "as_positive": ("u", lambda u: images.as_positive(u)),
+    "brightness": ("u", lambda u: network.brightness(u)),
     "from_positive": ("v", lambda u: images.from_positive(u)),
     "gaussian prior": ("mean", lambda u: GaussianPrior(u, 1.0, Pixels())),
     "gaussian prior fit": ("images", lambda u: GaussianPrior.fit(batch(u), Pixels())),
@@ -725,6 +726,8 @@ OTHER = {
     "osmotic, batch": ("guidance", lambda: osmotic(batch(good), 1.0)),
     "osmotic, t_max": ("t_max", lambda: osmotic(good, 0.0)),
     "osmotic, sigma": ("sigma", lambda: osmotic(good, 1.0, -1.0)),
+    "osmotic, rise": ("rise", lambda: osmotic(good, 1.0, 1.0, -0.25)),
+    "osmotic, rise NaN": ("rise", lambda: osmotic(good, 1.0, 1.0, float("nan"))),
     # filters
     "nonlinear, contrast": ("contrast", lambda: nonlinear(good, 1.0, 0.0)),
     "nonlinear, nan contrast": ("contrast", lambda: nonlinear(good, 1.0, float("nan"))),

@@ -53,6 +53,7 @@ FAMILIES = {
         SHAPE, blur_max=3.0, min_gain=0.0, laplacian="continuous"
     ),
     "osmotic": lambda: osmotic(GUIDANCE, t_max=4.0, sigma=0.02),
+    "osmotic, rising noise": lambda: osmotic(GUIDANCE, t_max=4.0, sigma=0.5, rise=0.25),
 }
 PIXELWISE = {"vp", "vp other betas", "vp_cosine", "vp_discrete", "sub_vp", "ve"}  # all pixels alike
 SINGULAR = {"vp_cosine", "blurring", "blurring continuous"}  # α_1 = 0
@@ -70,10 +71,11 @@ def table(name, t):
         return schedule("heat", t, SHAPE, blur=3.0, sigma=0.05, kind="continuous")
     if name == "blurring continuous":
         return schedule("blurring", t, SHAPE, blur=3.0, least=0.0, kind="continuous")
-    if name == "osmotic":
+    if name.startswith("osmotic"):
         A = osmosis(*drift(GUIDANCE))
         rates = np.sort(np.linalg.eigvals(A).real)[::-1].reshape(SHAPE)
-        return np.exp(4.0 * t * rates), np.full(SHAPE, 0.02 if t > 0 else 0.0)
+        level = 0.5 * np.sqrt(np.sqrt(t)) if "rising" in name else 0.02 * (t > 0)
+        return np.exp(4.0 * t * rates), np.full(SHAPE, level)
     i = int(97 * t)  # vp_discrete: between two steps, log α is linear in t
     rest = 0 if i == 97 else (97 * t - i) * np.log1p(-BETAS[i])
     integral = -np.log1p(-BETAS[:i]).sum() - rest

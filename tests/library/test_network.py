@@ -19,7 +19,7 @@ from catalogue import MILD, default, mild
 from reference import image, noise, positive
 from states import double_by_default
 
-from dpss import _files, clock, families, network, reverse
+from dpss import _files, clock, families, images, network, reverse
 from dpss.bases import Pixels
 from dpss.network import NetworkDenoiser, UNet
 from dpss.processes import Process
@@ -595,7 +595,9 @@ def test_reading_a_file_runs_no_code(where, written, tmp_path):
 
 def test_names_that_are_none_are_refused(tmp_path, written):
     for name in ("vpp", tmp_path / "none.npz", tmp_path, ""):
-        with pytest.raises(FileNotFoundError, match="name is .* one of vp, heat, blurring, or a"):
+        with pytest.raises(
+            FileNotFoundError, match="name is .* one of vp, heat, blurring, osmotic, or a"
+        ):
             network.load(name, families.vp())
     for name in (3, None, b"vp", ["vp"]):
         with pytest.raises(TypeError, match="name is .* needed: a str"):
@@ -622,6 +624,17 @@ def test_shipped_names_are_read_from_data(monkeypatch):
         network.load("blurring")  # swapped
     with pytest.raises(ValueError, match="data/weights/vp.npz are for vp"):
         network.load("vp", families.heat((28, 28)))
+
+
+def test_brightness_is_positive_and_leads_back():
+    u = image((3, 4, 8))
+    for x in (u, torch.from_numpy(u).float()):
+        b = network.brightness(x)
+        assert type(b) is type(x) and b.dtype == x.dtype
+        np.testing.assert_allclose(b, u + 1 + (1 - u) / 256, atol=1e-6)
+        np.testing.assert_allclose(images.from_positive(b / 2), u, atol=1e-6)
+    ends = network.brightness(np.array([[-1.0, 1.0]]))
+    np.testing.assert_allclose(ends, [[1 / 128, 2]], rtol=1e-12)
 
 
 def test_archives_do_not_depend_on_the_order_of_what_is_known():

@@ -19,7 +19,7 @@ import torch
 from reference import image, noise, positive
 from states import double_by_default
 
-from dpss import _files, clock, families, network, training
+from dpss import _files, clock, families, images, network, training
 from dpss.bases import Cosines
 from dpss.network import NetworkDenoiser, UNet
 from dpss.priors import GaussianPrior
@@ -669,13 +669,26 @@ def test_the_command_takes_colour_and_other_processes(tmp_path):
         assert about["channels"] == 3 and about["process"] == process
 
 
-@pytest.mark.parametrize("process", ["vp", "heat"])
+@pytest.mark.parametrize("process", ["vp", "heat", "osmotic"])
 def test_the_command_keeps_the_distance_of_samples(process, tmp_path):
-    """Also of a process that does not forget the image, from which it starts."""
+    """Also of processes that do not forget the image, from which they start, and of brightness."""
     np.savez(tmp_path / "images.npz", images=image((12, 28, 28)).astype("f4"))
     command(tmp_path, tmp_path / "images.npz", "--distance", process=process)
     D = network.load(tmp_path / "weights.npz", training.TRAINED[process]((28, 28)))
     assert 0 < D.log["measure"].item() < 1e5
+
+
+def test_the_guidance_of_osmotic_is_the_mean_of_the_clothes_whatever_it_is_trained_on(tmp_path):
+    made = training.TRAINED["osmotic"]((28, 28))
+    clothes = images.fashion("train")[0].astype(float)
+    v = (clothes + 1 + 2 / 255).mean(0)  # brightness, but for a factor
+    torch.testing.assert_close(
+        made.marginal(torch.from_numpy(v), 0.1).mean, torch.from_numpy(v), rtol=1e-9, atol=0
+    )
+    assert made.noise(1.0).item() == 1 and made.noise(0.0625).item() == 0.5
+    np.savez(tmp_path / "images.npz", images=np.ones((12, 8, 8), np.float32))
+    with pytest.raises(SystemExit, match=r"images has shape \(n, 8, 8\); needed: \(28, 28\), as"):
+        command(tmp_path, tmp_path / "images.npz", process="osmotic")
 
 
 def test_without_images_the_command_takes_those_of_the_book(tmp_path):

@@ -18,6 +18,7 @@ def test_the_ledger_holds_the_claims_of_the_finished_pages():
     expected += "F1 F2 F3a F3b F3c F3d F3e F4 F5 F6".split()
     expected += [f"B{k}{letter}" for k in (6, 7) for letter in "abcde"]
     expected += "B4a B4b B4c B4d B4e B4f B5".split()
+    expected += [f"X1{letter}" for letter in "abcdef"]
     assert sorted(ledger) == sorted(expected)
 
 
