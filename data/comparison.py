@@ -28,7 +28,6 @@ import dpss
 from dpss import _files, clock, diffusion, features, images, measures, network, osmosis, reverse
 
 KINDS, SEEDS = ("photographs", "clothes"), (0, 1, 2)
-LEARNED = ("VP back", "heat back", "blurring back")
 STATES = 15  # of a way there, and of osmosis back
 STEPS = 20  # of a way back by a denoiser; every second state is kept
 OFFSET, CONTRAST = 6.0, 0.1  # of osmosis, of nonlinear diffusion
@@ -259,9 +258,9 @@ def scaled(times, states):
 
 
 def jobs():
-    """Those without a network first."""
-    listed = [(kind, name, seed) for kind in KINDS for seed in SEEDS for name in ways(kind, seed)]
-    return sorted(listed, key=lambda job: job[1] in LEARNED)
+    for seed in SEEDS:
+        for kind in KINDS:
+            yield from ((kind, name, seed) for name in ways(kind, seed))
 
 
 def part(folder, kind, name, seed):
