@@ -274,6 +274,7 @@ class NetworkDenoiser:
 
 # -- weights in files
 
+
 def brightness(u: Array) -> Array:
     """Images in [−1, 1] as positive ones in [1/128, 2], the states of osmotic diffusion."""
     return 2 * images.as_positive(u)

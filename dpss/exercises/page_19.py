@@ -8,11 +8,7 @@ _rng = np.random.default_rng(19)
 
 
 def _modes(shape):
-    return (
-        _rng.uniform(0.1, 1, shape),
-        _rng.uniform(0.1, 1, shape),
-        _rng.uniform(0.5, 3, shape),
-    )
+    return (_rng.uniform(0.1, 1, shape), _rng.uniform(0.1, 1, shape), _rng.uniform(0.5, 3, shape))
 
 
 correlation = Exercise(
@@ -110,8 +106,7 @@ def weighted_mean(small, large, n, m):
 
 
 @extrapolation.mistake(
-    "Is your rule right for other sizes than n and 2n?",
-    "2F − F is right only if m is twice n.",
+    "Is your rule right for other sizes than n and 2n?", "2F − F is right only if m is twice n."
 )
 def always_doubled(small, large, n, m):
     return 2 * large - small

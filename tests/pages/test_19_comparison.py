@@ -182,7 +182,7 @@ def test_one_gaussian_feature_exactly():
 
 @pytest.mark.parametrize("kind", ["normal", "uniform"])
 def test_the_bias_of_several_features(kind):
-    d, n, repeats = 4, 400, 4000
+    d, n, repeats = 4, 400, 500
     mix = RNG.normal(size=(d, d)) + 2 * np.eye(d)
     C_0 = np.diag([1.0, 0.5, 2.0, 1.5])
 
@@ -196,12 +196,12 @@ def test_the_bias_of_several_features(kind):
     root = np.sqrt(C_0)
     m, Q = np.linalg.eigh(root @ C @ root)
     r = np.sqrt(m)
-    y = draws(10**6) @ root @ Q
+    y = draws(2 * 10**5) @ root @ Q
     var = (y**2).T @ y**2 / len(y) - np.diag(r**4)
     b = np.trace(C) + 0.5 * (var / np.outer(r, r) / np.add.outer(r, r)).sum()
     if kind == "normal":
         exact = np.trace(C) + 0.5 * (np.outer(r, r) / np.add.outer(r, r)).sum() + 0.25 * r.sum()
-        assert math.isclose(b, exact, rel_tol=0.01)
+        assert math.isclose(b, exact, rel_tol=0.02)
     limit = measures.gaussian_frechet(np.zeros(d), C, np.zeros(d), C_0)
     found = []
     for _ in range(repeats):
@@ -224,9 +224,7 @@ def test_pixels_as_features_never_come_nearer_under_vp_and_ve():
         found = []
         for t in np.linspace(0, 1, 15):
             a, s = float(process.signal(t)), float(process.noise(t))
-            found.append(
-                measures.gaussian_frechet(a * mean, a**2 * C + s**2 * np.eye(6), mean, C)
-            )
+            found.append(measures.gaussian_frechet(a * mean, a**2 * C + s**2 * np.eye(6), mean, C))
             c = np.linalg.eigvalsh(C)
             by_modes = (1 - a) ** 2 * mean @ mean
             by_modes += np.square(np.sqrt(a**2 * c + s**2) - np.sqrt(c)).sum()
