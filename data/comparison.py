@@ -71,19 +71,16 @@ def geometric(latest):
     return np.concatenate([[0.0], 2.0 ** np.linspace(-7, latest, STATES - 1)])
 
 
-def processes(shape):
-    """Name -> (process, times)."""
-    heat, blurring = dpss.heat(shape, sigma=0.02), dpss.blurring(shape)
-    ve = dpss.ve()
-    angle = np.linspace(0, np.arctan(50.0), STATES)  # of VE: arctan σ
-    turned = 0.5 * np.log1p((np.tan(angle) / 0.01) ** 2) / np.log(50 / 0.01)
-    even = lambda p: clock.times(p, shape, STATES - 1).flip(0).numpy()  # noqa: E731
-    return {
-        "VP": (dpss.vp_cosine(), np.linspace(0, 1, STATES)),
-        "VE": (ve, turned.clip(0, 1)),
-        "heat": (heat, even(heat)),
-        "blurring": (blurring, even(blurring)),
-    }
+def process(name, shape):
+    """A process, and times on its way."""
+    if name == "VP":
+        return dpss.vp_cosine(), np.linspace(0, 1, STATES)
+    if name == "VE":  # equal steps of arctan σ
+        level = np.tan(np.linspace(0, np.arctan(50.0), STATES))
+        times = 0.5 * np.log1p((level / 0.01) ** 2) / np.log(50 / 0.01)
+        return dpss.ve(), times.clip(0, 1)
+    found = dpss.heat(shape, sigma=0.02) if name == "heat" else dpss.blurring(shape)
+    return found, clock.times(found, shape, STATES - 1).flip(0).numpy()
 
 
 def passed(process, u, e, times):
@@ -113,14 +110,18 @@ def ways(kind, seed):
     shape, latest = tuple(u.shape[1:]), {"clothes": 10, "photographs": 12}[kind]
     late, e = geometric(latest), noise(u, seed)
 
-    def stochastic(process, times):
-        return lambda: (times, passed(process, u, e, times))
+    def stochastic(name):
+        found, times = process(name, shape)
+        return times, passed(found, u, e, times)
 
     def osmosis_back():
         start = osmosis.steady_state(u + OFFSET, osmosis.canonical_drift(e + OFFSET))
         return late, blown(start - OFFSET, u, late)
 
-    found = {f"{name} there": stochastic(*x) for name, x in processes(shape).items()}
+    found = {
+        f"{name} there": lambda name=name: stochastic(name)
+        for name in ("VP", "VE", "heat", "blurring")
+    }
     found |= {
         "homogeneous there": lambda: (late, step_by_step(u, late, diffusion.homogeneous)),
         "nonlinear there": lambda: (late, step_by_step(u, late, nonlinear)),
