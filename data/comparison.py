@@ -252,7 +252,7 @@ def courses_of_few(states):
 def scaled(times, states):
     """VE at the ratios of VP: its states, divided by α (E8)."""
     alpha = network.load("vp").process.signal(torch.as_tensor(times))
-    return states / alpha
+    return states / alpha[:, None]
 
 
 # -- parts and the whole
