@@ -1,7 +1,8 @@
-"""One picture on its ways to noise and back: a diffusion model beside osmosis.
+"""Pictures on their ways to noise and back: diffusion models beside osmosis and diffusion.
 
-Clocks of different filters mean different things. Here all ways have one: the share of the way that
-is done, 1 − |u − end|/|start − end|, in the root mean square of grey values.
+Clocks of different filters mean different things. Ways of one picture have one here: the share of
+the way that is done, 1 − |u − end|/|start − end|, in the root mean square of grey values. Ensembles
+were measured once, by `data/comparison.py`.
 """
 
 import math
@@ -11,7 +12,7 @@ import numpy as np
 import scipy.optimize
 import torch
 
-from . import _arrays, osmosis
+from . import _arrays, _data, _files, osmosis
 from ._arrays import Array, numpys_errors
 
 SHARES = 0.0, 0.25, 0.5, 0.75, 1.0
@@ -63,6 +64,40 @@ def there_and_back(
         "VP back": _turned(noise, f, shares),
     }
     return {name: _arrays.like(way, u) for name, way in ways.items()}
+
+
+def measured(kind: str = "clothes") -> dict[str, dict[str, np.ndarray]]:
+    """Courses of ensembles on their ways: way ("VP there", ..., "osmosis back") -> name -> array.
+
+    `kind`: "clothes", sets of 124 test images of `dpss.images.fashion`, each with noise of its own,
+    or "photographs", six of 64×64 with sets of noise images. Arrays (sets, m), a row for each set,
+    at `times` (m,): means over the pictures of "mean", "variance", "bits" (grey-value entropy, bins
+    of width 3/64), "start" and "end" (correlation with the first and the last state), each with its
+    standard deviation over pictures ("mean spread", ...); "share" of the way and "correlation" with
+    the start of all pictures together; "coarse" and "fine", correlation with the picture in low and
+    in high frequencies; "across", mean variance of a pixel over the ensemble. "bands" (sets, m, 8):
+    power in bands of frequency. "frechet" (sets, m, 3), clothes only: distances of 31, 62, 124 of
+    the pictures, clipped to [−1, 1], to all 60,000 training images. "turns" (sets, 4): in how many
+    pictures variance goes above, below both ends, and bits do. "few": means over the first 25
+    pictures of mean, variance and bits, in the state in the middle. From
+    `data/comparison.npz`, its checksum verified. Raises ValueError for another kind, or a damaged
+    file. Source: `data/comparison.py`.
+
+    >>> measured("photographs")["osmosis back"]["variance"].shape
+    (2, 15)
+    """
+    if kind not in ("clothes", "photographs"):
+        raise ValueError(f'kind is {kind!r}; needed: "clothes" or "photographs"')
+    arrays, about = _files.unpacked(_data.read("comparison.npz"), "data/comparison.npz")
+    found = {}
+    for label, values in arrays.items():
+        of, way, key = label.split("/")
+        if of == kind and key == "statistics":
+            named = zip(about["statistics"], np.moveaxis(values, -1, 0))
+            found.setdefault(way, {}).update((name, x.astype(float)) for name, x in named)
+        elif of == kind:
+            found.setdefault(way, {})[key] = values.astype(float)
+    return found
 
 
 def _done(u, start, end):

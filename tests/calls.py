@@ -129,6 +129,7 @@ NO_CALL = {
     "figures.Explorer": "holds what explore gives it",
     "images.digits": "reads a file",
     "images.fashion": "reads a file",
+    "trajectories.measured": "reads a file",
     "images.names": "reads a file",
     "images.load": "reads a file",
     "images.photograph": "reads a file",

@@ -33,7 +33,7 @@ from dpss.osmosis import step_limit as osmosis_limit
 from dpss.priors import Empirical, GaussianPrior, Mixture
 from dpss.processes import Gaussian, Kernel, Process
 from dpss.training import train
-from dpss.trajectories import there_and_back
+from dpss.trajectories import measured, there_and_back
 
 small = network.UNet((8, 8))
 good, other = np.full((3, 4), 0.5), np.linspace(0.1, 0.9, 12).reshape(3, 4)
@@ -821,6 +821,7 @@ OTHER = {
     "reverse start, no process": ("process", lambda: reverse.start("vp", good)),
     "reverse start, another grid": ("u", lambda: reverse.start(p, torch.zeros(4, 3))),
     "reverse start, a seed": ("generator", lambda: reverse.start(vp(), good, 0)),
+    "measured, cats": ("kind", lambda: measured("cats")),
     "there_and_back, a seed": ("generator", lambda: there_and_back(good, [0.5], generator=0)),
     "there_and_back, no offset": ("offset", lambda: there_and_back(good, [0.5], offset=0.0)),
     "there_and_back, dark": ("offset", lambda: there_and_back(good - 9.0, [0.5])),
