@@ -2,12 +2,12 @@
 
     python data/comparison.py --into FOLDER
 
-Twice 124 test images of `fashion.npz`, each set with noise images of its own, under every
-evolution of the book, and six photographs (64×64) with two noise images each under those that
+Four sets of 248 test images of `fashion.npz`, each with noise images of its own, under every
+evolution of the book, and six photographs (64×64) with four noise images each under those that
 need no network. Writes one part to FOLDER for each
 ensemble, evolution and seed, and skips those that are there already, so that it can be stopped and
 started again; then packs them, prints the checksum for sources.toml, and says how long it took.
-Two minutes on one core. Files are written whole. `dpss.trajectories.measured` reads them.
+Forty minutes on one core. Files are written whole. `dpss.trajectories.measured` reads them.
 
 Fréchet distances: features of `dpss.features`, to all 60,000 training images, pictures clipped to
 [−1, 1]. Grey-value entropy: bins of width 3/64, whatever the range.
@@ -27,11 +27,11 @@ from tqdm import tqdm
 import dpss
 from dpss import _files, clock, diffusion, features, images, measures, network, osmosis, reverse
 
-KINDS, SEEDS = ("photographs", "clothes"), (0, 1)
+KINDS, SEEDS = ("photographs", "clothes"), (0, 1, 2, 3)
 STATES = 15  # of a way there, and of osmosis back
-STEPS = 10  # of a way back by a denoiser
+STEPS = 20  # of a way back by a denoiser
 OFFSET, CONTRAST = 6.0, 0.1  # of osmosis, of nonlinear diffusion
-PARTS = (31, 62, 124)  # sizes of the subsets whose Fréchet distances are averaged
+PARTS = (62, 124, 248)  # sizes of the subsets whose Fréchet distances are averaged
 BANDS = 8  # of frequencies, equally wide
 FEW = 25  # pictures of a learned way back that a page draws again
 MARGIN = 0.01  # by which a course must leave the range of its ends
@@ -51,8 +51,8 @@ def seeded(seed):
 
 
 def clothes(seed):
-    """124 test images, others for each seed."""
-    return torch.from_numpy(images.fashion("test")[0][seed::8][:124]).double()
+    """248 test images, others for each seed."""
+    return torch.from_numpy(images.fashion("test")[0][seed::4][:248]).double()
 
 
 def photographs(_seed):
