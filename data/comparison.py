@@ -6,7 +6,8 @@ Eight disjoint sets of 124 test images of `fashion.npz`, each with noise images 
 seven evolutions and on five ways back, and six photographs (64×64) with four noise images each
 under those that need no network. Writes one part to FOLDER for each ensemble, evolution and seed,
 and skips those that are there already, so that it can be stopped and started again (and run twice
-at a time, once with --backwards); then packs them and prints the checksum for sources.toml. Files are written whole. `dpss.trajectories.measured` reads them.
+at a time, once with --backwards); then packs them and prints the checksum for sources.toml. Files
+are written whole. `dpss.trajectories.measured` reads them.
 
 Fréchet distances: features of `dpss.features`, to all 60,000 training images, pictures clipped to
 [−1, 1]. Grey-value entropy: bins of width 3/64, whatever the range.
