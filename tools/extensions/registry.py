@@ -133,7 +133,11 @@ class Checked(Registry):
 
     def lines(self, record):
         kind = self.arguments[0]
-        yield from getattr(self, f"of_{kind}")(record.get(kind, {}))
+        entries = record.get(kind, {})
+        if entries or kind == "pages":
+            yield from getattr(self, f"of_{kind}")(entries)
+        else:
+            yield "Not run yet."
 
     def of_checks(self, entries):
         yield from ("| Check | It said | Minutes | On |", "|---|---|---|---|")
