@@ -150,7 +150,7 @@ OPTIONS = """
     eta every features figure_of first frames generator guidance height holds into iterations
     laplacian largest_diffusivity log log_signal logx logy measure min_gain model n name network
     noise offset options other parameters phi precision prediction predicts presmoothing prior
-    process progress property range rate repeats replay rows rtol rule scheme seed shape sigma
+    process progress property range rate repeats replay rise rows rtol rule scheme seed shape sigma
     sigma_max sigma_min signal spacing start steps t_max text title titles untold value_range what
     width widths witness xlabel ylabel
 """.split()
