@@ -50,14 +50,6 @@ def exponent_forgotten(eigenvalues, kappa, gamma, snr):  # noqa: ARG001
 
 
 @shares_of.mistake(
-    "Where does κ stand in the variance, and where in the step?",
-    "You multiplied by κ. A larger κ means stronger pictures, and a shorter step: divide.",
-)
-def kappa_upside_down(eigenvalues, kappa, gamma, snr):
-    return 1 / (1 + kappa * np.power(eigenvalues, gamma / 2) / snr)
-
-
-@shares_of.mistake(
     "Is the SNR a ratio of amplitudes, or of variances?",
     "You took the root of the SNR. It is α²/σ² already.",
 )
@@ -81,6 +73,24 @@ def mean_removed(eigenvalues, kappa, gamma, snr):
 )
 def blur_in_place_of_a_step(eigenvalues, kappa, gamma, snr):
     return np.exp(-np.power(eigenvalues, gamma / 2) / (kappa * snr))
+
+
+@shares_of.mistake(
+    "What is λ^(−γ/2) at λ = 0?",
+    "The variance of the mean is infinite: you get ∞/∞. Divide both by SNR times the variance.",
+)
+def infinity_over_infinity(eigenvalues, kappa, gamma, snr):
+    with np.errstate(divide="ignore", invalid="ignore"):
+        odds = snr * kappa * np.power(np.asarray(eigenvalues, dtype=float), -gamma / 2)
+        return odds / (1 + odds)
+
+
+@shares_of.mistake(
+    "What does your filter do to a flat picture, and to a picture without noise?",
+    "You returned 1 − ρ, the share that is hidden. The gain is the share that is known.",
+)
+def what_is_hidden(eigenvalues, kappa, gamma, snr):
+    return 1 - shares(np.asarray(eigenvalues), kappa, gamma, snr)
 
 
 _snrs = np.array([100.0, 25.0, 4.0, 1.0])

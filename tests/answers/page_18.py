@@ -14,6 +14,12 @@ def by_wiener(eigenvalues, kappa, gamma, snr):
     return torch.tensor(found).reshape(np.shape(eigenvalues))
 
 
+def by_variances(eigenvalues, kappa, gamma, snr):
+    with np.errstate(all="ignore"):
+        c = kappa * eigenvalues ** (-gamma / 2)
+        return c / (c + 1 / snr)
+
+
 def by_normal_equations(snrs, steps):
     A = np.stack([np.log10(snrs), np.ones(len(snrs))], 1)
     slope = np.linalg.lstsq(A, np.log10(steps), rcond=None)[0][0]
@@ -26,6 +32,10 @@ WRONG = {
     "18-2": {
         "whole_exponent": lambda eigenvalues, kappa, gamma, snr: (
             kappa * snr / (kappa * snr + eigenvalues**gamma)
+        ),
+        "infinity_over_infinity": by_variances,
+        "what_is_hidden": lambda eigenvalues, kappa, gamma, snr: (
+            eigenvalues ** (gamma / 2) / (kappa * snr + eigenvalues ** (gamma / 2))
         ),
         "fails": lambda eigenvalues, kappa, gamma, snr: eigenvalues[99],
     },

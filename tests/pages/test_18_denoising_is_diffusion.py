@@ -257,6 +257,26 @@ def test_white_data_are_hidden_at_once_by_vp_and_in_order_by_heat():
     np.testing.assert_array_equal(hidden, 2 * rates * tau > math.log(0.3 / 0.04))
 
 
+@pytest.mark.parametrize("gamma", [1.0, 2.7, 4.0])
+def test_the_exponent_of_a_laplacian_is_less_by_four(gamma):
+    """Variances of draws and of their differences of neighbours, over the eigenvalues."""
+    shape, basis = (6, 7), dpss.Cosines((6, 7))
+    rates = eigenvalues(shape)
+    rates[0, 0] = 1
+    law = dpss.GaussianPrior(np.zeros(shape), np.sqrt(0.3) * rates ** (-gamma / 4), basis)
+    draws = law.sample(4000, torch.Generator().manual_seed(6))
+    sharp = (draws.flatten(1).numpy() @ difference_matrix(*shape)).reshape(-1, *shape)
+    log_rates = np.log(rates.ravel()[1:])
+
+    def exponent(pictures):
+        power = basis.analyse(torch.as_tensor(pictures)).square().mean(0).numpy().ravel()[1:]
+        return -2 * np.polyfit(log_rates, np.log(power), 1)[0]
+
+    # 41 variances of 4,000 draws each: the slope is known to 0.01.
+    assert math.isclose(exponent(draws), gamma, abs_tol=0.05)
+    assert math.isclose(exponent(sharp), gamma - 4, abs_tol=0.05)
+
+
 def test_heat_hides_an_exponential_spectrum_at_one_moment():
     heat, t = dpss.heat(SHAPE, blur_max=2.0, sigma=0.2), 0.6
     tau = 0.5 * (2.0 * math.sin(0.3 * math.pi) ** 2) ** 2
@@ -334,6 +354,12 @@ def test_the_derivative_is_constant_for_gaussian_data_and_above_1_between_black_
     alpha, snr = process.signal(0.15).item(), process.snr(0.15).item()
     slope = alpha * derivative(pair.denoiser(process), torch.zeros(1, 1, dtype=torch.float64), 0.15)
     assert snr > 2 and math.isclose(slope.item(), snr, rel_tol=1e-5)
+    # These data are not Gaussian, and away from 0 the slope is another one.
+    one = torch.ones(1, 1, dtype=torch.float64)
+    away = alpha * derivative(pair.denoiser(process), one, 0.15).item()
+    sigma = process.noise(0.15).item()
+    assert math.isclose(away, snr * (1 - math.tanh(alpha / sigma**2) ** 2), rel_tol=1e-4)
+    assert away < 0.5 * slope.item()
 
 
 def test_the_network_passes_less_than_wiener_and_what_its_errors_say():
