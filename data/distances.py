@@ -168,7 +168,9 @@ default initialisation draws them from the seed. `UNet.draw` draws others, so th
 other weights, about as good.""",
     "heat": OTHERS,
     "blurring": OTHERS,
-    "osmotic": OTHERS,
+    "osmotic": """Another machine, number of threads or
+version of the library rounds differently and makes other weights, about as good. The distances in
+the log of the training are those of 500 samples each and cannot be compared with those above.""",
 }
 MACHINES = {  # name: (what trained it, an option of the command)
     "vp": ("on two cores shared with other work", ""),
