@@ -153,7 +153,8 @@ LIMITS = {
 whose coarse structure is given: its distances cannot be compared with those of the other weights.
 Dark pieces come out ragged.""",
     "blurring": CLOTHES,
-    "osmotic": f"""{CLOTHES} Its states are brightnesses
+    "osmotic": f"""{CLOTHES} Bright cloth without prints has
+dark blotches, too. Its states are brightnesses
 (`dpss.network.brightness`), not grey values in [−1, 1]; `images.from_positive(u / 2)` leads back.
 Its samples start from noise on the mean picture and from one number of a test image each, the mean
 brightness: a little of what its distances measure is given.""",
@@ -168,7 +169,11 @@ default initialisation draws them from the seed. `UNet.draw` draws others, so th
 other weights, about as good.""",
     "heat": OTHERS,
     "blurring": OTHERS,
-    "osmotic": OTHERS,
+    "osmotic": """Another machine, number of threads or
+version of the library rounds differently and makes other weights, about as good. The distances in
+the log of the training are those of 500 samples each and cannot be compared with those above.
+Measured with `--samplers DDIM exponential`; left out, it measures a third one, and the checksum is
+another.""",
 }
 MACHINES = {  # name: (what trained it, an option of the command)
     "vp": ("on two cores shared with other work", ""),

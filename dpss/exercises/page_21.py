@@ -6,6 +6,13 @@ from .exercise import Exercise
 
 _rng = np.random.default_rng(21)
 
+
+def _guidance(*shape):
+    """A guidance of mean 1, as those of the page are."""
+    v = _rng.uniform(0.1, 2, shape)
+    return v / v.mean()
+
+
 beginning = Exercise(
     "21-3",
     asks="states at the end of the way, from mean brightnesses and noise",
@@ -17,8 +24,8 @@ beginning = Exercise(
             0.5,
             np.array([[[1.0, 2.0]], [[0.0, -1.0]]]),
         ),
-        (_rng.uniform(0.2, 1, 3), _rng.uniform(0.1, 2, (2, 2)), 0.3, _rng.normal(0, 1, (3, 2, 2))),
-        (_rng.uniform(0.2, 1, 2), _rng.uniform(0.1, 2, (3, 4)), 1.5, _rng.normal(0, 1, (2, 3, 4))),
+        (_rng.uniform(0.2, 1, 3), _guidance(2, 2), 0.3, _rng.normal(0, 1, (3, 2, 2))),
+        (_rng.uniform(0.2, 1, 2), _guidance(3, 4), 1.5, _rng.normal(0, 1, (2, 3, 4))),
     ],
 )
 
@@ -59,6 +66,22 @@ def flat_end(x, v, sigma, noise):
 )
 def noise_of_the_picture(x, v, sigma, noise):
     return np.stack([each * v + sigma * (each * v) ** 0.5 * fresh for each, fresh in zip(x, noise)])
+
+
+@beginning.mistake(
+    "Does the noise at the end know how bright the picture was?",
+    "You multiplied guidance and noise by x together. Only the guidance is: x v + σ √v ε.",
+)
+def all_times_the_number(x, v, sigma, noise):
+    return np.stack([each * (v + sigma * v**0.5 * fresh) for each, fresh in zip(x, noise)])
+
+
+@beginning.mistake(
+    "Is x the mean brightness, or mode 0?",
+    "You multiplied by the root of the number of pixels as mode 0 does. x is the mean brightness.",
+)
+def mode_for_mean(x, v, sigma, noise):
+    return start(x * np.size(v) ** 0.5, v, sigma, noise)
 
 
 @beginning.mistake(

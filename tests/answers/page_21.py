@@ -12,6 +12,11 @@ def by_broadcasting(x, v, sigma, noise):
     return x[:, None, None] * v + sigma * torch.sqrt(v) * noise
 
 
+def with_the_mean_divided_out(x, v, sigma, noise):
+    v = v / v.mean()
+    return np.array([x[n] * v + sigma * v**0.5 * noise[n] for n in range(len(x))])
+
+
 def by_loops(x, v, sigma, noise):
     made = [[[0.0 for _ in row] for row in v] for _ in x]
     for n, each in enumerate(x):
@@ -26,7 +31,7 @@ def by_an_inverse(u, A, alpha, sigma, kappa):
     return np.linalg.inv(np.eye(len(u)) - A / (kappa * snr)) @ (u / alpha)
 
 
-RIGHT = {"21-3": [by_broadcasting, by_loops], "21-5": [by_an_inverse]}
+RIGHT = {"21-3": [by_broadcasting, with_the_mean_divided_out, by_loops], "21-5": [by_an_inverse]}
 
 WRONG = {
     "21-3": {
@@ -34,6 +39,12 @@ WRONG = {
             np.multiply.outer(x, v) + sigma * v * noise
         ),
         "white_noise": lambda x, v, sigma, noise: np.multiply.outer(x, v) + sigma * noise,
+        "all_times_the_number": lambda x, v, sigma, noise: (
+            x[:, None, None] * (v + sigma * np.sqrt(v) * noise)
+        ),
+        "mode_for_mean": lambda x, v, sigma, noise: (
+            v.size**0.5 * np.multiply.outer(x, v) + sigma * np.sqrt(v) * noise
+        ),
         "differs": lambda x, v, sigma, noise: np.multiply.outer(x, v),
     },
     "21-5": {
