@@ -69,22 +69,22 @@ def there_and_back(
 def measured(kind: str = "clothes") -> dict[str, dict[str, np.ndarray]]:
     """Courses of ensembles on their ways: way ("VP there", ..., "osmosis back") -> name -> array.
 
-    `kind`: "clothes", sets of 124 test images of `dpss.images.fashion`, each with noise of its own,
-    or "photographs", six of 64×64 with sets of noise images. Arrays (sets, m), a row for each set,
-    at `times` (m,): means over the pictures of "mean", "variance", "bits" (grey-value entropy, bins
-    of width 3/64), "start" and "end" (correlation with the first and the last state), each with its
-    standard deviation over pictures ("mean spread", ...); "share" of the way and "correlation" with
-    the start of all pictures together; "coarse" and "fine", correlation with the picture in low and
-    in high frequencies; "across", mean variance of a pixel over the ensemble. "bands" (sets, m, 8):
-    power in bands of frequency. "frechet" (sets, m, 3), clothes only: distances of 31, 62, 124 of
-    the pictures, clipped to [−1, 1], to all 60,000 training images. "turns" (sets, 4): in how many
-    pictures variance goes above, below both ends, and bits do. "few": means over the first 25
-    pictures of mean, variance and bits, in the state in the middle. From
-    `data/comparison.npz`, its checksum verified. Raises ValueError for another kind, or a damaged
-    file. Source: `data/comparison.py`.
+    `kind`: "clothes", eight disjoint sets of 124 test images of `dpss.images.fashion`, each with
+    noise of its own, or "photographs", the same six of 64×64 with four sets of noise images. Arrays
+    (sets, m), a row for each set, at `times` (m,): means over the pictures of "mean", "variance",
+    "bits" (grey-value entropy, bins of width 3/64), "start" and "end" (correlation with the first
+    and the last state), each with its standard deviation over pictures ("mean spread", ...);
+    "share" of the way and "correlation" with the start of all pictures together; "coarse" and
+    "fine", correlation with the picture in low and in high frequencies; "across", mean variance of
+    a pixel over the ensemble. "bands" (sets, m, 8): power in bands of frequency. "frechet" (sets,
+    m, 3), clothes only: distances of 31, 62, 124 of the pictures, clipped to [−1, 1], to all 60,000
+    training images. "turns" (sets, 4): in how many pictures variance goes above, below both ends,
+    and bits do, by more than 0.1. "few": means over the first 25 pictures of mean, variance and
+    bits, in the state in the middle. From `data/comparison.npz`, its checksum verified. Raises
+    ValueError for another kind, or a damaged file. Source: `data/comparison.py`.
 
     >>> measured("photographs")["osmosis back"]["variance"].shape
-    (2, 15)
+    (4, 29)
     """
     if kind not in ("clothes", "photographs"):
         raise ValueError(f'kind is {kind!r}; needed: "clothes" or "photographs"')

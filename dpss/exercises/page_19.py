@@ -41,6 +41,16 @@ def with_the_mean(gain, level, power):
 
 
 @correlation.mistake(
+    "Is there noise in mode 0?",
+    "You took out the power of mode 0 and left its noise. Mode 0 takes no part with either.",
+)
+def with_noise_in_the_mean(gain, level, power):
+    power = np.array(power, float)
+    power[0, 0] = 0
+    return with_the_mean(gain, level, power)
+
+
+@correlation.mistake(
     "Let the noise be very large. What should be left?",
     "You left out the noise: its power belongs to that of the state.",
 )
@@ -78,7 +88,7 @@ def level_not_squared(gain, level, power):
 extrapolation = Exercise(
     "19-4",
     asks="a distance without the term b/n",
-    inputs=[(3.0, 2.0, 1, 2), (16.9, 8.3, 100, 250), (5.0, 4.5, 10, 1000)],
+    inputs=[(3.0, 2.0, 1, 2), (3.0, 1.0, 1, 2), (16.9, 8.3, 100, 250), (5.0, 4.5, 10, 1000)],
 )
 
 
@@ -126,3 +136,19 @@ def exchanged(small, large, n, m):
 )
 def in_the_root(small, large, n, m):
     return (np.sqrt(m) * large - np.sqrt(n) * small) / (np.sqrt(m) - np.sqrt(n))
+
+
+@extrapolation.mistake(
+    "You cut off at 0: what is then the mean of many?",
+    "The result may be negative: it is a difference of two random numbers. Leave it so.",
+)
+def cut_off(small, large, n, m):
+    return max(0.0, (m * large - n * small) / (m - n))
+
+
+@extrapolation.mistake(
+    "What is left of F + b/n if n grows: F or b?",
+    "You returned the slope b, which is to be taken away.",
+)
+def the_slope(small, large, n, m):
+    return (small - large) / (1 / n - 1 / m)

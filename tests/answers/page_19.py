@@ -17,6 +17,14 @@ def by_two_equations(small, large, n, m):
     return np.linalg.solve([[1, 1 / n], [1, 1 / m]], [small, large])[0]
 
 
+def with_noise(gain, level, power):
+    """Forgets that mode 0 has noise, too."""
+    joint = (gain * power).sum() - gain[0, 0] * power[0, 0]
+    start = power.sum() - power[0, 0]
+    state = (gain**2 * power + level**2).sum() - gain[0, 0] ** 2 * power[0, 0]
+    return joint / math.sqrt(start * state)
+
+
 RIGHT = {"19-2": [by_loops], "19-4": [by_two_equations]}
 
 WRONG = {
@@ -24,10 +32,17 @@ WRONG = {
         "with_the_mean": lambda gain, level, power: (
             (gain * power).sum() / math.sqrt(power.sum() * (gain**2 * power + level**2).sum())
         ),
+        "with_noise_in_the_mean": with_noise,
         "fails": lambda gain, level, power: gain[99],
     },
     "19-4": {
         "weighted_mean": lambda small, large, n, m: np.average([small, large], weights=[n, m]),
-        "differs": lambda small, large, n, m: 0.0,
+        "cut_off": lambda small, large, n, m: np.clip(
+            by_two_equations(small, large, n, m), 0, None
+        ),
+        "the_slope": lambda small, large, n, m: np.linalg.solve(
+            [[1, 1 / n], [1, 1 / m]], [small, large]
+        )[1],
+        "differs": lambda small, large, n, m: 17.0,
     },
 }
