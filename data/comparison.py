@@ -78,7 +78,7 @@ def process(name, shape):
         level = np.tan(np.linspace(0, np.arctan(50.0), STATES))
         times = 0.5 * np.log1p((level / 0.01) ** 2) / np.log(50 / 0.01)
         return dpss.ve(), times.clip(0, 1)
-    found = dpss.heat(shape, sigma=0.02) if name == "heat" else dpss.blurring(shape)
+    found = network.TRAINED[name](shape)
     return found, clock.times(found, shape, STATES - 1).flip(0).numpy()
 
 
@@ -159,12 +159,16 @@ def bits(u):
     return measures.entropy(u, bins=256 * 2**doublings, range=(-half, half))
 
 
+def cosine(both, left, right):
+    """The correlation, from the sums of u v, of u² and of v²."""
+    return both / (left * right).sqrt().clamp(min=1e-300)
+
+
 def alike(u, v):
     """Correlation of each picture of u with that of v, and of all together, less their means."""
     u, v = (x - x.mean((1, 2), keepdim=True) for x in (u, v))
-    both, left, right = ((a * b).sum((1, 2)) for a, b in ((u, v), (u, u), (v, v)))
-    each = both / (left * right).sqrt().clamp(min=1e-300)
-    return each, both.sum() / (left.sum() * right.sum()).sqrt().clamp(min=1e-300)
+    sums = [(a * b).sum((1, 2)) for a, b in ((u, v), (u, u), (v, v))]
+    return cosine(*sums), cosine(*(x.sum() for x in sums))
 
 
 def places(shape):
@@ -189,8 +193,8 @@ def parts_alike(u, v):
     c, d = (dpss.Cosines(x.shape[1:]).analyse(x).flatten(1) for x in (u, v))
     place = places(u.shape[1:]).flatten()
     for part in (place == 0, (place > 1) & (place < BANDS)):
-        both, left, right = ((a[:, part] * b[:, part]).sum() for a, b in ((c, d), (c, c), (d, d)))
-        yield float(both / (left * right).sqrt().clamp(min=1e-300))
+        sums = ((a[:, part] * b[:, part]).sum() for a, b in ((c, d), (c, c), (d, d)))
+        yield float(cosine(*sums))
 
 
 def frechet(u):

@@ -45,19 +45,28 @@ def run(command, extra):
     return child.returncode == 0, "".join(lines)
 
 
-def main(*options):
-    if options == ("--quick",):
-        return not run(QUICK, {})[0]
+def in_order(parts, keep=lambda heading, output, seconds: None):
+    """Run all parts, `keep` what those print that succeed, tell the others; whether any failed."""
     failed = []
-    for heading, command, extra in PARTS:
+    for heading, command, extra in parts:
         print(f"\n==== {heading}", flush=True)
         start = time.perf_counter()
-        if not run(command, extra)[0]:
+        succeeded, output = run(command, extra)
+        seconds = time.perf_counter() - start
+        print(f"==== {seconds:.0f} s", flush=True)
+        if succeeded:
+            keep(heading, output, seconds)
+        else:
             failed.append(heading)
-        print(f"==== {time.perf_counter() - start:.0f} s", flush=True)
     if failed:
         print("\nFAILED: " + "; ".join(failed))
     return bool(failed)
+
+
+def main(*options):
+    if options == ("--quick",):
+        return not run(QUICK, {})[0]
+    return in_order(PARTS)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ import datetime
 import json
 import re
 import sys
-import time
 
 import check
 from execute import ROOT, digest
@@ -72,31 +71,26 @@ def main(*arguments):
     parser.add_argument("kind", choices=("checks", "pages", "library"))
     parser.add_argument("names", nargs="*", help="all that have changed, if none is named")
     options = parser.parse_args(arguments or None)
-    failed = []
-    for (kind, name), (command, extra, inputs) in jobs().items():
-        old = known().get(kind, {}).get(name, {}).get("of")
-        wanted = name in options.names or name[:2] in options.names
-        if kind != options.kind or not (wanted or not options.names and old != about(inputs)):
+    kind, old, parts, texts = options.kind, known().get(options.kind, {}), [], {}
+    for (of, name), (command, extra, inputs) in jobs().items():
+        if of != kind or options.names and not {name, name[:2]} & {*options.names}:
             continue
-        print(f"\n==== {name}", flush=True)
-        start = time.perf_counter()
-        succeeded, output = check.run(command, extra)
-        if not succeeded:
-            failed.append(name)
-            continue
-        entry = {
-            "of": about(inputs),
+        texts[name] = about(inputs)  # before the run: a result is about what it began with
+        if options.names or old.get(name, {}).get("of") != texts[name]:
+            parts.append((name, command, extra))
+
+    def keep(name, output, seconds):
+        record = known()
+        record.setdefault(kind, {})[name] = {
+            "of": texts[name],
             "date": datetime.date.today().isoformat(),
-            "seconds": round(time.perf_counter() - start),
+            "seconds": round(seconds),
             "numbers": numbers(output),
         }
-        record = known()
-        record.setdefault(kind, {})[name] = entry
         text = json.dumps(record, indent=1, ensure_ascii=False) + "\n"
         _files.write(RECORD, text.encode())
-    if failed:
-        print("\nFAILED: " + "; ".join(failed))
-    return bool(failed)
+
+    return check.in_order(parts, keep)
 
 
 if __name__ == "__main__":

@@ -34,6 +34,12 @@ class Registry(SphinxDirective):
         )
         return [box]
 
+    def ledger(self):
+        """The ledger of claims, for what is made from another file and from it."""
+        path = pathlib.Path(self.env.srcdir) / "chapters" / Claims.source
+        self.env.note_dependency(str(path))
+        return tomllib.loads(path.read_text("utf-8"))
+
 
 class Claims(Registry):
     """The statements of each page as a list."""
@@ -100,9 +106,7 @@ class Crosswalk(Registry):
     source = "crosswalk.toml"
 
     def lines(self, table):
-        ledger = pathlib.Path(self.env.srcdir) / "chapters" / "claims.toml"
-        self.env.note_dependency(str(ledger))
-        ledger = tomllib.loads(ledger.read_text("utf-8"))
+        ledger = self.ledger()
         for entry in table["promise"]:
             claims = {key: ledger[key] for key in entry["claims"]}
             yield from (f"**{entry['words']}** (from the {entry['of']})", "")
@@ -146,8 +150,7 @@ class Checked(Registry):
             yield f"| {name} | {total} | {entry['seconds'] / 60:.1f} | {entry['date']} |"
 
     def of_pages(self, entries):
-        chapters = pathlib.Path(self.env.srcdir) / "chapters"
-        ledger = tomllib.loads((chapters / "claims.toml").read_text("utf-8"))
+        ledger, chapters = self.ledger(), pathlib.Path(self.env.srcdir) / "chapters"
         columns = "Page", "Statements", "Tests", "Sabotages", "Checks", "Changes", "Never red", "On"
         yield from (f"| {' | '.join(columns)} |", "|---" * len(columns) + "|")
         for path in sorted(chapters.glob("[0-9]*.ipynb")):
@@ -158,20 +161,17 @@ class Checked(Registry):
             sizes = json.loads(path.read_text("utf-8"))["metadata"].get("sizes", {}).values()
             printed = sum(len(found.split()) for found in sizes)
             held = f"{len(claims)} | {len(tests)} | {changes} | {printed}"
-            entry = entries.get(path.stem)
-            found = "| | |" if entry is None else self.tried(entry)
-            yield f"| {link(path.stem)} | {held} | {found}"
+            found = "| |"
+            if entry := entries.get(path.stem):
+                _, changes, never = entry["numbers"]
+                found = f"{changes} | {never} | {entry['date']}"
+            yield f"| {link(path.stem)} | {held} | {found} |"
 
     def of_library(self, entries):
         yield from ("| Module | Changes | Of | Not noticed | On |", "|---|---|---|---|---|")
         for name, entry in entries.items():
             tried, every, alive = entry["numbers"]
             yield f"| `{name}` | {tried} | {every:,} | {alive} | {entry['date']} |"
-
-    @staticmethod
-    def tried(entry):
-        _, changes, never = entry["numbers"]
-        return f"{changes} | {never} | {entry['date']} |"
 
 
 def keep_proof_targets(_app, doctree):
