@@ -46,10 +46,9 @@ def drawn(learned, way, count, seed):
     """`count` samples (count, 28, 28) of a denoiser, in [−1, 1] if they are good."""
     process, generator = learned.process, seeded(seed)
     sampler, steps = WAYS[way]
-    bright, u = process.name == "osmotic", images.fashion("test")[0][:count]
-    start = reverse.start(process, network.brightness(u) if bright else u, generator)
-    found = sampler(process, learned, start, clock.times(process, network.SIDES, steps))
-    return images.from_positive(found / 2) if bright else found
+    (into, back), u = network.UNITS[process.name], images.fashion("test")[0][:count]
+    start = reverse.start(process, into(u), generator)
+    return back(sampler(process, learned, start, clock.times(process, network.SIDES, steps)))
 
 
 def nearest(u, whole):
@@ -155,7 +154,7 @@ Dark pieces come out ragged.""",
     "blurring": CLOTHES,
     "osmotic": f"""{CLOTHES} Bright cloth without prints has
 dark blotches, too. Its states are brightnesses
-(`dpss.network.brightness`), not grey values in [−1, 1]; `images.from_positive(u / 2)` leads back.
+(`dpss.network.brightness`), not grey values in [−1, 1]; `dpss.network.grey` leads back.
 Its samples start from noise on the mean picture and from one number of a test image each, the mean
 brightness: a little of what its distances measure is given.""",
 }

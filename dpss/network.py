@@ -278,12 +278,21 @@ class NetworkDenoiser:
 def brightness(u: Array) -> Array:
     """Images `u` in [−1, 1] as positive ones in [1/128, 2], the starts of osmotic diffusion.
 
-    `images.from_positive(b / 2)` leads back. ValueError for values outside by more than rounding.
+    `grey` leads back. ValueError for values outside by more than rounding.
 
     >>> brightness(torch.tensor([[-1.0, 1.0]]))
     tensor([[0.0078, 2.0000]])
     """
     return 2 * images.as_positive(u)
+
+
+def grey(b: Array) -> Array:
+    """Images in [−1, 1] of their `brightness` `b`; values outside lead outside.
+
+    >>> grey(torch.tensor([[1 / 128, 2.0]]))
+    tensor([[-1.,  1.]])
+    """
+    return images.from_positive(b / 2)
 
 
 def _osmotic(shape):
@@ -300,8 +309,10 @@ TRAINED = {  # name: the process it is trained for, on images of a shape
     "vp": lambda _: families.vp(),
     "heat": lambda shape: families.heat(shape, sigma=0.02),
     "blurring": families.blurring,
-    "osmotic": _osmotic,  # of brightness
+    "osmotic": _osmotic,
 }
+UNITS = {name: (lambda u: u, lambda u: u) for name in TRAINED}  # of its images, and back to [−1, 1]
+UNITS["osmotic"] = brightness, grey
 FINGERPRINT = (0.1, 0.3, 0.5, 0.7, 0.9)  # times
 ARCHITECTURE = "widths", "channels", "labels"
 

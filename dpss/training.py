@@ -26,7 +26,7 @@ from . import _arrays, _files, clock, images, reverse
 from ._arrays import Array
 from .laws import image_of, modes_of, scale
 from .measures import frechet_distance
-from .network import TRAINED, NetworkDenoiser, UNet, brightness, fingerprint, frozen, pack, reduced
+from .network import TRAINED, UNITS, NetworkDenoiser, UNet, fingerprint, frozen, pack, reduced
 from .processes import Process
 
 WARM_UP = 200  # iterations over which the rate rises
@@ -441,10 +441,10 @@ def main(arguments: list[str] | None = None) -> None:
     if options.device == "cuda":  # one for each process of torchrun
         options.device += f":{os.environ.get('LOCAL_RANK', 0)}"
     try:
-        process = TRAINED[options.process](u.shape[-2:])
-        u = brightness(u) if options.process == "osmotic" else u
+        process, (into, back) = TRAINED[options.process](u.shape[-2:]), UNITS[options.process]
+        u = into(u)
         network = _fresh(options.seed, options.widths, *_asked(u, labels)).to(options.device)
-        measure = functools.partial(_distance, process, u[:500]) if options.distance else None
+        measure = functools.partial(_distance, process, u[:500], back) if options.distance else None
         train(
             process,
             u,
@@ -479,14 +479,13 @@ def _stored(path):
         raise SystemExit(f"--images {path}: {error!r}; needed: {needed}") from None
 
 
-def _distance(process, u, denoiser):
-    """Fréchet distance of as many samples as `u` has images, 20 deterministic steps each, to the
-    training images."""
+def _distance(process, u, back, denoiser):
+    """Fréchet distance of as many samples as `u` has images, 20 deterministic steps each and
+    `back` in [−1, 1], to the training images."""
     start = reverse.start(process, u, torch.Generator().manual_seed(0))
     times = clock.times(process, u.shape[-2:], 20)
     found = reverse.sample(process, denoiser, start, times, eta=0.0)
-    found = images.from_positive(found / 2) if process.name == "osmotic" else found
-    return frechet_distance(found.clamp(-1, 1))
+    return frechet_distance(back(found).clamp(-1, 1))
 
 
 if __name__ == "__main__":

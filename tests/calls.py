@@ -270,6 +270,7 @@ CALLS = {
     "network.NetworkDenoiser.__call__": [dict(u=BRICKS, t=T)],
     "network.reduced": [dict(process=process(), t=T)],
     "network.brightness": [dict(u=U)],
+    "network.grey": [dict(b=U)],
     "network.fingerprint": [dict(process=process())],
     "osmosis.Drift": [dict(dy=DY, dx=DX, potential=Plain(None)), dict(dy=DY, dx=DX, potential=U)],
     "osmosis.Drift.shape": [{}],

@@ -19,7 +19,7 @@ from catalogue import MILD, default, mild
 from reference import image, noise, positive
 from states import double_by_default
 
-from dpss import _files, clock, families, images, network, reverse
+from dpss import _files, clock, families, network, reverse
 from dpss.bases import Pixels
 from dpss.network import NetworkDenoiser, UNet
 from dpss.processes import Process
@@ -632,9 +632,18 @@ def test_brightness_is_positive_and_leads_back():
         b = network.brightness(x)
         assert type(b) is type(x) and b.dtype == x.dtype
         np.testing.assert_allclose(b, u + 1 + (1 - u) / 256, atol=1e-6)
-        np.testing.assert_allclose(images.from_positive(b / 2), u, atol=1e-6)
+        np.testing.assert_allclose(network.grey(b), u, atol=1e-6)
     ends = network.brightness(np.array([[-1.0, 1.0]]))
     np.testing.assert_allclose(ends, [[1 / 128, 2]], rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", network.TRAINED)
+def test_images_are_led_to_the_unit_of_the_training_and_back(name):
+    u = torch.from_numpy(image((3, 28, 28)))
+    into, back = network.UNITS[name]
+    expected = u + 1 + (1 - u) / 256 if name == "osmotic" else u
+    torch.testing.assert_close(into(u), expected)
+    torch.testing.assert_close(back(expected), u)
 
 
 def test_archives_do_not_depend_on_the_order_of_what_is_known():

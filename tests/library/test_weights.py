@@ -38,7 +38,7 @@ def test_shipped_weights_are_read_and_denoise(name):
     process = D.process
     assert process.name == name and D.about["shape"] == list(SIDES)
     assert D.about["done"] == D.about["iterations"] and D.about["count"] == 60_000
-    u = network.brightness(U) if name == "osmotic" else U
+    u = network.UNITS[name][0](U)
     noisy = process.sample(u, 0.4, torch.Generator().manual_seed(0))
     better = (D(noisy, 0.4) - u).square().mean()
     assert better < 0.5 * (noisy - u).square().mean()
