@@ -10,13 +10,17 @@ asked, a reference, inputs, mistakes and their hints (`exercise.Exercise`). NumP
 here, so that the same code can run in a browser.
 """
 
+import functools
 import importlib
 import pkgutil
 
 from .exercise import Exercise
 from .judge import Verdict, judge
+from .question import Marks, Question
 
-__all__ = ["Exercise", "Verdict", "catalogue", "check", "find", "judge"]
+__all__ = [
+    "Exercise", "Marks", "Question", "Verdict", "catalogue", "check", "examples", "find", "judge"
+]  # fmt: skip
 
 _told = {}  # name -> (mistake, how often it was met in a row)
 
@@ -62,3 +66,22 @@ def check(name: str, answer) -> None:
     count = count + 1 if verdict.mistake and verdict.mistake == before else 0
     _told[name] = (verdict.mistake, count)
     print(f"{name}  {verdict.said(count)}")
+
+
+def examples(answer, *cases: tuple) -> None:
+    """Print whether `answer` gives what is expected in `cases`, of an assignment.
+
+    `cases`: pairs of the arguments, a tuple, and what is expected. The grading has other inputs.
+    Errors and endless loops of the answer become a sentence.
+
+    >>> examples(lambda x: 2 * x, ((1.0,), 2.0), ((0.5,), 1.0))
+    2 examples are as expected; the grading has others
+    """
+    expected = iter([value for _, value in cases])
+    shown = Exercise("", "the examples", [arguments for arguments, _ in cases])
+    shown.function = lambda *_: next(expected)
+    if callable(answer):
+        functools.update_wrapper(shown.function, answer)  # for the names of its arguments
+    verdict = judge(shown, answer)
+    right = f"{len(cases)} examples are as expected; the grading has others"
+    print(right if verdict.kind == "right" else verdict.said())

@@ -11,6 +11,7 @@ class Mistake:
 
     function: Callable
     hints: tuple
+    fails: tuple = ()  # of a `Question`: names of the tests that it fails
 
 
 class Exercise:

@@ -19,6 +19,7 @@ class Verdict:
     kind: str
     texts: tuple
     mistake: str = ""  # the name of the one that was recognised
+    told: str = ""  # the text without an input or what is expected there, where it has them
 
     def said(self, count=0):
         """What to tell somebody who has been told `count` times before."""
@@ -59,9 +60,10 @@ def judge(exercise, answer):
             text = f"no answer within {exercise.seconds:g} s: is there a loop that never ends?"
             return Verdict("fails", (text,))
         except Unfit as error:
-            return Verdict("fails", (f"{error}{where(exercise, values)}",))
+            return Verdict("fails", (f"{error}{where(exercise, values)}",), told=str(error))
         except (Exception, SystemExit) as error:
-            return Verdict("fails", (stopped(error) + where(exercise, values),))
+            text = stopped(error)
+            return Verdict("fails", (text + where(exercise, values),), told=text)
     agree = [close(exercise, *pair) for pair in zip(found, expected, strict=True)]
     if all(agree):
         return Verdict("right", ("right",))
@@ -70,8 +72,9 @@ def judge(exercise, answer):
             return Verdict("mistake", mistake.hints, mistake.function.__name__)
     first = agree.index(False)
     text = difference(exercise, found[first], expected[first])
-    text += where(exercise, exercise.inputs[first]) + pattern(exercise, found, expected)
-    return Verdict("differs", (text,))
+    text += where(exercise, exercise.inputs[first])
+    likeness = pattern(exercise, found, expected)
+    return Verdict("differs", (text + likeness,), told=likeness.removeprefix(". "))
 
 
 def called(answer, values, seconds):

@@ -1,0 +1,1 @@
+"""Assignments: their sources, the versions made from them, and the grading of submissions."""
