@@ -99,7 +99,7 @@ class Question(Exercise):
         return add
 
     def mistake(self, *hints, fails):
-        """A wrong answer that many give, the hints that it deserves, and the tests that it fails."""
+        """A wrong answer that many give, its hints, and the names of the tests that it fails."""
 
         def wrong(function):
             self.mistakes.append(Mistake(function, hints, tuple(fails)))

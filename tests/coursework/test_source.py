@@ -1,4 +1,4 @@
-"""Sources of assignments: versions without solutions, keys that get all points, faults with words."""
+"""Sources of assignments: versions without solutions, keys with all points, planted mistakes."""
 
 import ast
 import pathlib
@@ -6,9 +6,8 @@ import re
 
 import nbformat
 import pytest
-from coursework import source
 
-from dpss.exercises import Marks
+from coursework import source
 
 HERE = pathlib.Path(__file__).parent
 SAMPLE = HERE / "sample.md"
@@ -20,7 +19,7 @@ def assignment(request):
     return source.read(ASSIGNMENTS[request.param])
 
 
-def code(notebook, **wanted):
+def code(notebook):
     """Code cells of a notebook, by name of nbgrader."""
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
     return {cell.metadata.get("nbgrader", {}).get("grade_id", cell.id): cell for cell in cells}
@@ -40,8 +39,8 @@ def test_the_student_version_has_no_solution_no_test_and_no_marker(assignment):
 
 
 def test_the_student_version_runs_and_answers_nothing(assignment):
-    namespace, shown = {}, []
-    for name, cell in code(assignment.student()).items():
+    namespace = {}
+    for cell in code(assignment.student()).values():
         ast.parse(cell.source)
         exec(cell.source, namespace)
     for name, question in assignment.questions.items():
