@@ -29,6 +29,12 @@ SOLUTION = re.compile(r"^([ \t]*)### BEGIN SOLUTION\n.*?^[ \t]*### END SOLUTION\
 HIDDEN = re.compile(r"^### BEGIN HIDDEN TESTS\n(.*?)^### END HIDDEN TESTS\n?", re.M | re.S)
 POINTS = re.compile(r"\{\{ *([\w-]+) *\}\}")
 STUB, BLANK = "# your code here", "*Your answer here.*"
+RULES = f"""\
+**How to hand in.** Only the cells that say `{STUB}` or *Your answer here* are read, and those that
+are given and come before them. So all that an answer needs stands in its own cell, or in that of an
+earlier answer: plain Python, no line that begins with `!` or `%`. Try whatever you like in cells of
+your own. Examples under a question are not the grading, which has other inputs. Hand in this
+notebook, under any name."""
 GRADED = """\
 ### BEGIN HIDDEN TESTS
 def marks_of(answer):
@@ -67,6 +73,14 @@ class Assignment:
     by_hand: dict
 
     @property
+    def title(self):
+        return self.parts[0].text.split("\n")[0].lstrip("# ")
+
+    def text_of(self, name):
+        """The text of an answer: a solution, or a model answer with its rubric."""
+        return next(part.text for part in self.parts if (part.role, part.name) == ("answer", name))
+
+    @property
     def points(self):
         """Name of a question -> points, in order."""
         order = [part.name for part in self.parts if part.role == "answer"]
@@ -74,8 +88,10 @@ class Assignment:
         return {name: (graded | self.by_hand)[name] for name in order}
 
     def student(self):
-        """The notebook that students get: no solution, no hidden test."""
-        return self._notebook(_for_students)
+        """The notebook that students get: no solution, no hidden test; and how to hand it in."""
+        notebook = self._notebook(_for_students)
+        notebook.cells.insert(1, nbformat.v4.new_markdown_cell(RULES, id="how-to-hand-in"))
+        return notebook
 
     def instructor(self):
         """The notebook with everything, a source for `nbgrader generate_assignment`."""

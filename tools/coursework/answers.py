@@ -1,0 +1,108 @@
+"""Takes the answers out of a submitted notebook, and nothing else.
+
+A cell is known by nbgrader's metadata; where these are gone, by its id; where that is gone, too, by
+the name that it defines. Every such guess is a flag for the instructor.
+"""
+
+import ast
+import collections
+import json
+
+from .source import BLANK, STUB
+
+ENCODINGS = "utf-8-sig", "utf-16", "latin-1"  # the last reads anything
+SIGNS = "the metadata of nbgrader", "its id", "the name that it defines"
+
+
+class Unreadable(Exception):
+    """A submission that is no notebook; the message says why."""
+
+
+def cells_of(content):
+    """(cells, flags) of a notebook in bytes: dicts with cell_type, source, id and grade_id."""
+    for encoding in ENCODINGS:
+        try:
+            text = content.decode(encoding)
+            break
+        except UnicodeError:
+            continue
+    flags = [] if encoding == ENCODINGS[0] else [f"the file was read as {encoding}, not as UTF-8"]
+    try:
+        notebook = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        reason = "too deeply nested" if isinstance(error, RecursionError) else str(error)
+        raise Unreadable(f"the file is no notebook: no JSON ({reason[:80]})") from None
+    found = notebook.get("cells") if isinstance(notebook, dict) else None
+    if not isinstance(found, list):
+        old = isinstance(notebook, dict) and "worksheets" in notebook
+        needed = "save it in format 4 or newer" if old else "there is no list of cells"
+        raise Unreadable(f"the file is no notebook of today: {needed}")
+    return [cell for cell in map(_cell, found) if cell], flags
+
+
+def _cell(cell):
+    if not isinstance(cell, dict):
+        return None
+    source, about = cell.get("source"), cell.get("metadata")
+    if isinstance(source, list) and all(isinstance(line, str) for line in source):
+        source = "".join(source)
+    if not isinstance(source, str):
+        return None
+    marks = about.get("nbgrader") if isinstance(about, dict) else None
+    name = marks.get("grade_id") if isinstance(marks, dict) else None
+    return {
+        "kind": cell.get("cell_type"),
+        "source": source,
+        "id": cell.get("id"),
+        "grade_id": name if isinstance(name, str) else None,
+    }
+
+
+def matches(cells, assignment):
+    """How many answers of an assignment are there, by metadata, id or name."""
+    return len(answers(cells, assignment)[0])
+
+
+def answers(cells, assignment):
+    """({name of a question: text of its cell}, flags) of the cells of a submission."""
+    found, flags = {}, []
+    for name in assignment.points:
+        kind = "markdown" if name in assignment.by_hand else "code"
+        for sign, known in zip(SIGNS, _known(cells, name, kind), strict=True):
+            if not known:
+                continue
+            if sign != SIGNS[0]:
+                flags.append(f"{name}: the cell was recognised by {sign}")
+            done = [text for text in known if STUB not in text and text.strip() != BLANK]
+            if len(known) > 1:
+                flags.append(f"{name}: {len(known)} cells; the last one that is filled in counts")
+            found[name] = (done or known)[-1]
+            break
+    return found, flags
+
+
+def _known(cells, name, kind):
+    """Texts of the cells that may answer a question, by each of the SIGNS."""
+    for key in ("grade_id", "id"):
+        yield [cell["source"] for cell in cells if cell[key] == name and cell["kind"] == kind]
+    yield [
+        cell["source"]
+        for cell in cells
+        if kind == cell["kind"] == "code" and cell["grade_id"] is None and name in _names(cell)
+    ]
+
+
+def _names(cell):
+    """Names that a cell gives a value at its top level."""
+    try:
+        body = ast.parse(cell["source"]).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return set()
+    targets = collections.deque()
+    for node in body:
+        if isinstance(node, ast.FunctionDef):
+            targets.append(node.name)
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            of = node.targets if isinstance(node, ast.Assign) else [node.target]
+            targets.extend(x.id for target in of for x in ast.walk(target) if hasattr(x, "id"))
+    return set(targets)

@@ -1,0 +1,280 @@
+"""Grade a folder, or a zip file, of submissions: `make grade FROM=submissions TO=grades.csv`
+
+    python -m coursework.grade FROM TO.csv [--seed FILE] [--private FOLDER] [--shard 1/10] …
+
+Beside TO.csv, in a folder of its name, lie one result of each submission, a feedback page for each
+student, by-hand.csv to fill in, and the secret seed of the hidden tests, made at the first run. A
+run that was interrupted goes on, and what has not changed since is not graded again.
+
+Many machines: give each the same seed and `--shard i/n`, copy the folders into one, and run once
+more without `--shard`. It finds every result there, and writes the same TO.csv as one run.
+"""
+
+import argparse
+import concurrent.futures
+import hashlib
+import multiprocessing
+import pathlib
+import secrets
+import signal
+import sys
+import time
+
+from execute import ROOT
+from tqdm import tqdm
+
+from dpss import _files
+
+from . import answers, feedback, results, sandbox, source, submissions
+from .results import Refused
+
+SECONDS = 300  # for one submission
+CODE = [*sorted((ROOT / "tools/coursework").glob("*.py")), *sorted((ROOT / "dpss").rglob("*.py"))]
+UNGUARDED = """\
+bubblewrap is not to be had here (https://github.com/containers/bubblewrap; on Debian and Ubuntu:
+apt-get install bubblewrap). Without it the code of students runs as you: with limits, but it can
+read your files, among them these tests and other submissions, and use the network. If this machine
+holds nothing that they must not see, say so: --guarded (with make: GUARDED=yes)."""
+
+
+def graded(assignment, content, seed, isolation):
+    """(rows, flags) of one submission, bytes, of an assignment."""
+    cells, flags = answers.cells_of(content)
+    found, guessed = answers.answers(cells, assignment)
+    end, rows = time.monotonic() + SECONDS, []
+    with sandbox.Sandbox(list(_cells(assignment, found)), isolation=isolation) as box:
+        for name in assignment.points:
+            row = _row(assignment, name)
+            if name in assignment.by_hand:
+                row |= {"points": None, "kind": results.OPEN, "answer": found.get(name, "")}
+            elif name not in found:
+                row |= _nothing("missing", "The cell of this question is missing.")
+            elif name in box.faults:
+                row |= _nothing("fails", box.faults[name])
+            elif time.monotonic() > end:
+                row |= _nothing("fails", "Answers before this one used up all the time.")
+            else:
+                row |= _marked(assignment.questions[name], box.answer(name), seed)
+            rows.append(row)
+    return rows, flags + guessed
+
+
+def _cells(assignment, found):
+    """What the student's process executes: the given cells of the source, and the answers."""
+    for part in assignment.parts:
+        if part.kind == "code" and part.role == "given":
+            yield sandbox.Cell(part.text, None)
+        elif part.kind == "code" and part.role == "answer" and part.name in found:
+            yield sandbox.Cell(found[part.name], part.name)
+
+
+def _row(assignment, name):
+    """What is known of a question before an answer is seen."""
+    question = assignment.questions.get(name)
+    row = {"question": name, "asks": "", "tests": [], "of": assignment.points[name]}
+    if question is None:
+        return row | {"hint": "", "reason": "", "rubric": assignment.text_of(name)}
+    return row | {"asks": question.asks, "tests": _tests(question, {})}
+
+
+def _tests(question, earned):
+    return [
+        {"about": test.about, "points": earned.get(test.name, 0), "of": test.points}
+        for test in question.tests
+    ]
+
+
+def _nothing(kind, reason):
+    return {"points": 0, "kind": kind, "hint": reason, "reason": reason}
+
+
+def _marked(question, answer, seed):
+    marks = question.grade(answer, seed)
+    told = {"points": marks.points, "kind": marks.kind, "tests": _tests(question, marks.earned)}
+    return told | {"hint": marks.hint, "reason": marks.reason}
+
+
+def plan(found, assignments):
+    """[(result without rows, content or None)] of submissions: one for a student and assignment.
+
+    Which assignment a notebook answers, its cells say; its file name may be anything.
+    """
+    planned = {}
+    for submission in found:
+        result, content, size = _recognised(submission, assignments)
+        who = results.path(pathlib.Path(), result)
+        other = planned.get(who)
+        if other and other[2] > size:
+            other[0]["flags"].append(f"{submission.name} was left out: fewer answers")
+            continue
+        if other:
+            result["flags"].append(f"{other[0]['file']} was left out: not the last file")
+        planned[who] = result, content, size
+    return [(result, content) for result, content, _ in planned.values()]
+
+
+def _recognised(submission, assignments):
+    """(result without rows, content, how many answers there are) of one submission."""
+    result = {"student": submission.student, "id": submission.id, "late": submission.late}
+    result |= {"file": submission.name, "flags": [], "rows": []}
+    only = next(iter(assignments)) if len(assignments) == 1 else ""
+    try:
+        content = submission.read()
+        cells, _ = answers.cells_of(content)
+    except (answers.Unreadable, submissions.Unreadable) as error:
+        return result | {"assignment": only, "title": only, "why": str(error)}, None, -1
+    sizes = {name: answers.matches(cells, made) for name, made in assignments.items()}
+    best = max(sizes, key=sizes.get)
+    if not sizes[best]:
+        why = "the notebook has no cell of an assignment; needed: the one that was handed out"
+        return result | {"assignment": only, "title": only, "why": why}, None, -1
+    return result | {"assignment": best, "title": assignments[best].title}, content, sizes[best]
+
+
+def _unreadable(result, assignments):
+    """Rows of a submission that cannot be graded: each has a reason."""
+    why, made = result.pop("why"), assignments.get(result["assignment"])
+    rows = [_row(made, name) for name in made.points] if made else []
+    rows = rows or [{"question": "", "asks": "", "tests": [], "of": 0}]
+    return [row | _nothing("unreadable", f"Not graded: {why}.") for row in rows]
+
+
+# -- many submissions
+
+_at_work = {}  # of a process: sources by name, and what is the same for all submissions
+
+
+def _begin(paths, seed, isolation):
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process tells what Ctrl-C means
+    _at_work.update(paths=paths, seed=seed, isolation=isolation, read={})
+
+
+def _work(job):
+    """The rows and flags of one submission, whatever happens on the way."""
+    result, content = job
+    name = result["assignment"]
+    if name not in _at_work["read"]:
+        _at_work["read"][name] = source.read(_at_work["paths"][name])
+    made = _at_work["read"][name]
+    try:
+        rows, flags = graded(made, content, _at_work["seed"], _at_work["isolation"])
+    except Exception as error:  # a fault of ours must not end the grading of all others
+        why = f"the grader failed ({type(error).__name__}: {str(error)[:200]}); tell its authors"
+        result = result | {"key": "", "why": why}
+        return result | {"rows": _unreadable(result, {name: made})}
+    return result | {"rows": rows, "flags": result["flags"] + flags}
+
+
+def all_graded(jobs, paths, seed, isolation, folder, processes):
+    """Grade what is not stored in the folder yet, and store it."""
+    spawn = multiprocessing.get_context("spawn")
+    at_work = concurrent.futures.ProcessPoolExecutor(
+        processes, spawn, _begin, (paths, seed, isolation)
+    )
+    bar = tqdm(total=len(jobs), unit=" submissions", file=sys.stderr)
+    try:
+        waiting = [at_work.submit(_work, job) for job in jobs]
+        for one in concurrent.futures.as_completed(waiting):
+            results.store(folder, one.result())
+            bar.update()
+    except concurrent.futures.process.BrokenProcessPool:
+        needed = "the same command goes on from here; with --processes 1 it needs less memory"
+        raise Refused(f"a process of the grader was killed from outside; {needed}") from None
+    finally:
+        bar.close()
+        at_work.shutdown(wait=True, cancel_futures=True)
+
+
+def _seed(file):
+    """The secret seed; made if there is none."""
+    if not file.exists():
+        _files.write(file, f"{secrets.token_hex(16)}\n".encode())
+        print(f"{file} is new: keep it secret, and keep it, so that grades can be made again")
+    seed = file.read_text("utf-8").strip()
+    if not seed:
+        raise Refused(f"{file} is empty; needed: a line of any text that nobody can guess")
+    return seed
+
+
+def _shard(text):
+    part, _, of = text.partition("/")
+    if not (part.isdigit() and of.isdigit() and 1 <= int(part) <= int(of)):
+        raise argparse.ArgumentTypeError(f"{text!r}; needed: i/n with 1 <= i <= n")
+    return int(part), int(of)
+
+
+def _digest(*parts):
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("FROM", type=pathlib.Path, help="a folder or a zip file of submissions")
+    parser.add_argument("TO", type=pathlib.Path, help="the table to write, grades.csv")
+    parser.add_argument("--assignment", help="which one it is, if all are of one")
+    parser.add_argument("--private", type=pathlib.Path, help="a folder of sources of your own")
+    parser.add_argument("--seed", type=pathlib.Path, help="a file with the secret seed")
+    parser.add_argument("--shard", type=_shard, default=(1, 1), help="i/n: the i-th of n parts")
+    parser.add_argument("--processes", type=int, default=2, help="at a time")
+    parser.add_argument("--guarded", action="store_true", help="without bubblewrap, if need be")
+    options = parser.parse_args(arguments)
+    try:
+        return _run(options)
+    except Refused as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on from here", file=sys.stderr)
+        return 130
+
+
+def _run(options):
+    folder = options.TO.with_suffix("")
+    isolation = sandbox.best() or ("guarded" if options.guarded else None)
+    if isolation is None:
+        raise Refused(UNGUARDED)
+    if options.TO.suffix != ".csv":
+        raise Refused(f"TO is {options.TO}; needed: a name that ends in .csv")
+    paths = source.sources(options.private)
+    if options.assignment:
+        if options.assignment not in paths:
+            needed = f"one of {', '.join(paths)}"
+            raise Refused(f"--assignment is {options.assignment!r}; needed: {needed}")
+        paths = {options.assignment: paths[options.assignment]}
+    try:
+        assignments = {name: source.read(path) for name, path in paths.items()}
+    except Exception as error:  # the source is the instructor's own: name it
+        raise Refused(f"a source cannot be read: {error}") from None
+    found, left_out = submissions.found(options.FROM)
+    for sentence in left_out:
+        print(sentence)
+    folder.mkdir(parents=True, exist_ok=True)
+    seed = _seed(options.seed or folder / "seed")
+    part, of = options.shard
+    planned, jobs = plan(found, assignments), []
+    planned = [x for x in planned if int(results.path(folder, x[0]).stem, 16) % of == part - 1]
+    code = _digest(*(path.read_bytes() for path in CODE)).encode()
+    for result, content in planned:
+        name = result["assignment"]
+        text = paths[name].read_bytes() if name in paths else b""
+        about = repr((result["student"], result["file"], result["late"], result["flags"]))
+        result["key"] = _digest(content or b"", text, seed.encode(), code, about.encode())
+        if (results.stored(folder, result) or {}).get("key") == result["key"]:
+            continue
+        if content is None:
+            results.store(folder, result | {"rows": _unreadable(result, assignments)})
+        else:
+            jobs.append((result, content))
+    if jobs:
+        all_graded(jobs, paths, seed, isolation, folder, min(options.processes, len(jobs)))
+    done = results.finished(folder, [results.stored(folder, result) for result, _ in planned])
+    results.write(folder, options.TO, done)
+    feedback.write(done, folder / "feedback")
+    waiting = sum(row["points"] is None for result in done for row in result["rows"])
+    print(f"{options.TO}: {len(done)} submissions, isolation: {isolation}; {waiting} questions")
+    print(f"wait for points in {folder / results.BY_HAND}; feedback pages in {folder / 'feedback'}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

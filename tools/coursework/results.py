@@ -1,0 +1,145 @@
+"""What grading found: one result for each student and assignment, and points given by hand.
+
+A result is a dict, stored as JSON: `student`, `id`, `assignment`, `title`, `file`, `late`, `flags`
+for the instructor, and a row for each question, whose points are None while somebody has yet to
+grade it by hand. These points are filled into by-hand.csv, and read from there.
+"""
+
+import csv
+import hashlib
+import io
+import json
+
+from dpss import _files
+
+FOLDER, BY_HAND = "results", "by-hand.csv"
+COLUMNS = (
+    "student",
+    "id",
+    "assignment",
+    "question",
+    "points",
+    "of",
+    "kind",
+    "hint",
+    "reason",
+    "flags",
+)
+FILLED = "student", "id", "assignment", "question", "of", "points", "comment"
+OPEN = "by hand"  # the kind of a row that waits for its grader
+
+
+class Refused(Exception):
+    """Something that the instructor gave is not right; the message says what is needed."""
+
+
+def path(folder, result):
+    """Where a result is stored: a student's name may be anything, so not under it."""
+    return folder / FOLDER / f"{_digest(*_who(result))[:20]}.json"
+
+
+def store(folder, result):
+    text = json.dumps(result, ensure_ascii=False, indent=1)
+    _files.write(path(folder, result), text.encode("utf-8", "replace"))
+
+
+def stored(folder, result):
+    """The stored result of the same student and assignment, or None."""
+    try:
+        return json.loads(path(folder, result).read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def load(folder):
+    """All results in a folder, with the points given by hand, in the order of students."""
+    files = sorted((folder / FOLDER).glob("*.json"))
+    if not files:
+        raise Refused(f"{folder} holds no results; needed: a folder that `make grade` made")
+    return finished(folder, [json.loads(file.read_text("utf-8")) for file in files])
+
+
+def finished(folder, results):
+    """Results in the order of students, with the points that were given by hand."""
+    given = _by_hand(folder / BY_HAND)
+    for result in results:
+        for row in result["rows"]:
+            if row["kind"] == OPEN and (found := given.get((*_who(result), row["question"]))):
+                row["points"], row["hint"] = _points(found, row["of"]), found["comment"]
+    return sorted(results, key=_who)
+
+
+def write(folder, to, results):
+    """grades.csv, a row for each student and question; and what is to be graded by hand."""
+    rows = [result | row for result in results for row in result["rows"]]
+    graded = [row | {"flags": "; ".join(row["flags"])} for row in rows]
+    _files.write(to, table(COLUMNS, graded))
+    filled = [row | {"comment": row["hint"]} for row in rows if row["kind"] == OPEN]
+    _files.write(folder / BY_HAND, table(FILLED, filled))
+
+
+def table(columns, rows):
+    """A CSV file of dicts, in bytes; what a spreadsheet would take for a formula is text."""
+    file = io.StringIO()
+    writer = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({column: plain(row[column]) for column in columns})
+    return file.getvalue().encode("utf-8-sig", "replace")
+
+
+def plain(value):
+    """A value as one line of text that is no formula."""
+    if value is None or not isinstance(value, str):
+        return "" if value is None else f"{value:g}"
+    text = " ".join(value.split())
+    return f"'{text}" if text[:1] in tuple("=+-@") else text
+
+
+def _by_hand(file):
+    """(student, id, assignment, question) -> row of by-hand.csv, whose points are filled in."""
+    if not file.exists():
+        return {}
+    try:
+        text = file.read_text("utf-8-sig")
+        rows = list(csv.DictReader(io.StringIO(text), dialect=_dialect(text)))
+    except (UnicodeError, csv.Error) as error:
+        raise Refused(f"{file}: {error}; needed: CSV in UTF-8") from None
+    lacking = {*FILLED} - {*(rows[0] if rows else FILLED)}
+    if lacking:
+        raise Refused(f"{file} has no column {sorted(lacking)[0]}; needed: {', '.join(FILLED)}")
+    kept = {}
+    for number, row in enumerate(rows, 2):
+        where = f"{file}, line {number}"
+        if (row["points"] or "").strip():
+            kept[tuple(row[key] for key in ("student", "id", "assignment", "question"))] = {
+                "points": row["points"].strip(),
+                "comment": row["comment"] or "",
+                "where": where,
+            }
+    return kept
+
+
+def _dialect(text):
+    """Spreadsheets of some countries separate by semicolons."""
+    first = text.partition("\n")[0]
+    return type("Dialect", (csv.excel,), {"delimiter": max(",;\t", key=first.count)})
+
+
+def _points(found, of):
+    try:
+        points = float(found["points"].replace(",", "."))
+    except ValueError:
+        points = -1
+    if not 0 <= points <= of:
+        needed = f"a number from 0 to {of:g}"
+        raise Refused(f"{found['where']}: points is {found['points']!r}; needed: {needed}")
+    return points
+
+
+def _who(result):
+    return tuple(plain(result[key]) for key in ("student", "id", "assignment"))
+
+
+def _digest(*parts):
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()
