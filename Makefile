@@ -14,7 +14,7 @@ STAMP := $(VENV)/installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 PAGES := $(sort $(wildcard chapters/*.ipynb))
 
-.PHONY: help book test quick lint read lab execute bench sabotage mutate record upgrade clean
+.PHONY: help book test quick lint read lab execute coursework grade bench sabotage mutate record upgrade clean
 .DEFAULT_GOAL := help
 
 help:
@@ -25,6 +25,8 @@ help:
 	@echo "make quick     the fast tests of the library, in two minutes"
 	@echo "make lint      the rules for code and pages; one page in seconds: make lint PAGE=12"
 	@echo "make execute   run the notebooks again and normalise them"
+	@echo "make coursework   the versions of all assignments, for students and for nbgrader"
+	@echo "make grade FROM=submissions TO=grades.csv   grade them (coursework/README.md)"
 	@echo "make bench     time the library beside its peers (four minutes; installs them)"
 	@echo "make sabotage  break the library as the ledger says; a named test must notice (15 minutes)"
 	@echo "make mutate    break the library line by line and see whether a test notices (hours);"
@@ -63,6 +65,16 @@ lab: $(STAMP)
 
 execute: $(STAMP)
 	@$(BIN)/python tools/notebooks.py execute $(PAGES)
+
+coursework: $(STAMP)
+	@PYTHONPATH=tools $(BIN)/python -m coursework.versions $(if $(PRIVATE),--private "$(PRIVATE)")
+
+grade: $(STAMP)
+	@test -n "$(FROM)" -a -n "$(TO)" || { echo "make grade FROM=<folder or zip> TO=grades.csv"; exit 1; }
+	@PYTHONPATH=tools $(BIN)/python -m coursework.grade "$(FROM)" "$(TO)" \
+	  $(if $(PRIVATE),--private "$(PRIVATE)") $(if $(SHARD),--shard $(SHARD)) \
+	  $(if $(SEED),--seed "$(SEED)") $(if $(ASSIGNMENT),--assignment $(ASSIGNMENT)) \
+	  $(if $(GUARDED),--guarded)
 
 bench: $(STAMP)
 	$(PIP) install --quiet -c requirements.lock -r benchmarks/requirements.txt

@@ -7,7 +7,7 @@ import re
 import nbformat
 import pytest
 
-from coursework import source
+from coursework import source, versions
 
 HERE = pathlib.Path(__file__).parent
 SAMPLE = HERE / "sample.md"
@@ -68,3 +68,59 @@ def test_every_planted_mistake_fails_its_tests_and_gets_its_hint(assignment):
                 told = name, mistake.function.__name__, marks
                 assert failed == set(mistake.fails), told
                 assert marks.hint == " ".join(mistake.hints), told
+
+
+def test_the_instructor_version_executes_and_gives_every_point(assignment, monkeypatch, capsys):
+    """Each cell of tests ends in the points, which nbgrader takes, whatever the seed."""
+    monkeypatch.setenv("COURSEWORK_SEED", "a secret")
+    notebook = assignment.instructor()
+    nbformat.validate(notebook)
+    namespace = {}
+    for name, cell in code(notebook).items():
+        *body, last = ast.parse(cell.source).body
+        exec(compile(ast.Module(body, []), name, "exec"), namespace)
+        if not name.endswith("-tests"):
+            exec(compile(ast.Module([last], []), name, "exec"), namespace)
+            continue
+        found = eval(compile(ast.Expression(last.value), name, "eval"), namespace)
+        assert found == cell.metadata["nbgrader"]["points"] > 0
+        assert capsys.readouterr().out.endswith("right\n")
+
+
+def test_the_committed_student_versions_are_those_of_the_sources():
+    made = {path.stem: path.read_text("utf-8") for path in versions.STUDENT.glob("*.ipynb")}
+    sources = source.sources()
+    assert made == {
+        name: versions.text(source.read(path).student()) for name, path in sources.items()
+    }
+
+
+FAULTS = {
+    "answer: smooth\n": ("answer: smoother\n", "smooth.* has not one answer"),
+    "given: setup": ("gives: setup", "a cell has the metadata .*gives"),
+    "### END SOLUTION\n```\n\n```{code-cell} python\nfrom": (
+        "### END\n```\n\n```{code-cell} python\nfrom", "answer smooth: no solution"),
+    "{{ smooth }}": ("{{ smoothie }}", "smoothie }} is the name of no question"),
+    '"answer": "proof", "points": 4': ('"answer": "proof"', "proof has not one answer"),
+    'Question("limit"': ('Question("limits"', "needed: a Question 'limit' called question"),
+    "### BEGIN HIDDEN TESTS\nquestion": ("question", "tests of limit: no ### BEGIN HIDDEN"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("old", FAULTS)
+def test_a_source_that_is_none_is_refused_with_its_cell(old, tmp_path):
+    new, message = FAULTS[old]
+    text = SAMPLE.read_text("utf-8")
+    assert old in text
+    (tmp_path / "own.md").write_text(text.replace(old, new, 1), "utf-8")
+    with pytest.raises(ValueError, match=message):
+        source.read(tmp_path / "own.md")
+
+
+def test_private_sources_add_to_those_of_the_book_and_replace_them(tmp_path):
+    names = list(source.sources())
+    for name in ("9-own", *names[:1]):
+        (tmp_path / f"{name}.md").write_bytes(SAMPLE.read_bytes())
+    found = source.sources(tmp_path)
+    assert list(found) == [*names, "9-own"]
+    assert [path.parent for path in found.values()].count(tmp_path) == 1 + len(names[:1])

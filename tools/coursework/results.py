@@ -25,7 +25,7 @@ COLUMNS = (
     "reason",
     "flags",
 )
-FILLED = "student", "id", "assignment", "question", "of", "points", "comment"
+FILLED = "student id assignment question of points comment".split()
 OPEN = "by hand"  # the kind of a row that waits for its grader
 
 

@@ -5,7 +5,8 @@ A source is a MyST text notebook. What a cell is for, its metadata say:
     given: NAME          code that is the same for everybody and runs before the answers
     answer: NAME         code with a solution between ### BEGIN SOLUTION and ### END SOLUTION, that
                          gives the name NAME a value: a function, a number or an array
-    tests: NAME          below ### BEGIN HIDDEN TESTS the `Question` called `question`
+    tests: NAME          below ### BEGIN HIDDEN TESTS a `Question` called `question`; it sees what is
+                         given and answered before, not what another cell of tests defines
     answer: NAME, points: P   in a markdown cell: a model answer with its rubric, graded by hand
 
 In text, {{ NAME }} is how many points NAME is worth, and {{ total }} how many all of them are.
@@ -38,8 +39,11 @@ notebook, under any name."""
 GRADED = """\
 ### BEGIN HIDDEN TESTS
 def marks_of(answer):
-{key}
     import os
+
+    from dpss.exercises import Question
+
+{key}
     return question.grade(answer, os.environ["COURSEWORK_SEED"])
 
 
@@ -161,7 +165,7 @@ def read(path):
     path = pathlib.Path(path)
     notebook = read_myst_markdown_notebook(path.read_text("utf-8"))
     parts = tuple(_part(cell, path.name) for cell in notebook.cells)
-    namespace, questions = {"__name__": path.stem}, {}
+    namespace, questions = {"__name__": path.stem, "Question": Question}, {}
     for part in parts:
         if part.kind != "code" or not part.role:
             continue
