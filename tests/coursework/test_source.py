@@ -88,11 +88,9 @@ def test_the_instructor_version_executes_and_gives_every_point(assignment, monke
 
 
 def test_the_committed_student_versions_are_those_of_the_sources():
-    made = {path.stem: path.read_text("utf-8") for path in versions.STUDENT.glob("*.ipynb")}
-    sources = source.sources()
-    assert made == {
-        name: versions.text(source.read(path).student()) for name, path in sources.items()
-    }
+    committed = {path.stem: path.read_text("utf-8") for path in versions.STUDENT.glob("*.ipynb")}
+    made = {name: source.read(path).student() for name, path in source.sources().items()}
+    assert committed == {name: versions.text(notebook) for name, notebook in made.items()}
 
 
 FAULTS = {
@@ -103,7 +101,7 @@ FAULTS = {
     "{{ smooth }}": ("{{ smoothie }}", "smoothie }} is the name of no question"),
     '"answer": "proof", "points": 4': ('"answer": "proof"', "proof has not one answer"),
     'Question("limit"': ('Question("limits"', "needed: a Question 'limit' called question"),
-    "### BEGIN HIDDEN TESTS\nquestion": ("question", "tests of limit: no ### BEGIN HIDDEN"),
+    "### BEGIN HIDDEN TESTS\nquestion": ("question", "tests of smooth: no ### BEGIN HIDDEN"),
 }  # fmt: skip
 
 

@@ -5,8 +5,8 @@ A source is a MyST text notebook. What a cell is for, its metadata say:
     given: NAME          code that is the same for everybody and runs before the answers
     answer: NAME         code with a solution between ### BEGIN SOLUTION and ### END SOLUTION, that
                          gives the name NAME a value: a function, a number or an array
-    tests: NAME          below ### BEGIN HIDDEN TESTS a `Question` called `question`; it sees what is
-                         given and answered before, not what another cell of tests defines
+    tests: NAME          below ### BEGIN HIDDEN TESTS a `Question` called `question`; it sees what
+                         is given and answered before, not what other cells of tests define
     answer: NAME, points: P   in a markdown cell: a model answer with its rubric, graded by hand
 
 In text, {{ NAME }} is how many points NAME is worth, and {{ total }} how many all of them are.
