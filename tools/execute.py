@@ -21,6 +21,7 @@ from nbclient import NotebookClient
 TOOLS = pathlib.Path(__file__).resolve().parent
 ROOT = TOOLS.parent
 PAGES = sorted((ROOT / "chapters").glob("*.ipynb"))
+ASSIGNMENTS = sorted((ROOT / "coursework" / "student").glob("*.ipynb"))
 CACHE = ROOT / "_build" / ".jupyter_cache"  # where Jupyter Book looks
 INPUTS = [
     "dpss",
@@ -99,7 +100,7 @@ def plain(log):
     return re.sub(r"\x1b\[[0-9;]*m", "", log).splitlines()
 
 
-def run(paths=PAGES):
+def run(paths=(*PAGES, *ASSIGNMENTS)):
     """Execute the pages that the cache does not hold; returns what failed, one text each."""
     store = cache()
 
