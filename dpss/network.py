@@ -287,12 +287,12 @@ def brightness(u: Array) -> Array:
 
 
 def grey(b: Array) -> Array:
-    """Images in [−1, 1] of their `brightness` `b`; values outside lead outside.
+    """Images in [−1, 1] of their `brightness` `b`; values outside lead outside. ValueError.
 
     >>> grey(torch.tensor([[1 / 128, 2.0]]))
     tensor([[-1.,  1.]])
     """
-    return images.from_positive(b / 2)
+    return images.from_positive(_arrays.image(b, "b") / 2)
 
 
 def _osmotic(shape):

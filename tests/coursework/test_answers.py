@@ -4,6 +4,7 @@ import json
 import pathlib
 
 import pytest
+
 from coursework import answers, source, versions
 
 SAMPLE = source.read(pathlib.Path(__file__).parent / "sample.md")

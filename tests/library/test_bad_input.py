@@ -142,7 +142,7 @@ TAKES_IMAGE = {
     ),
     "as_positive": ("u", lambda u: images.as_positive(u)),
     "brightness": ("u", lambda u: network.brightness(u)),
-    "grey": ("v", lambda u: network.grey(u)),
+    "grey": ("b", lambda u: network.grey(u)),
     "from_positive": ("v", lambda u: images.from_positive(u)),
     "gaussian prior": ("mean", lambda u: GaussianPrior(u, 1.0, Pixels())),
     "gaussian prior fit": ("images", lambda u: GaussianPrior.fit(batch(u), Pixels())),
