@@ -174,9 +174,11 @@ def frechet_distance(a: Array, b: Array | None = None, features=None) -> float:
     them -> (n, d). By default 64 features of a small classifier of Fashion-MNIST (28×28, values in
     [−1, 1], which is not checked: say how samples are clipped). Arrays (n, d) without a function
     are features already. `b` None: all 60,000 training images of Fashion-MNIST, whose moments are
-    shipped. Biased upwards by about d²/n: compare at equal n only, and with the distance of two
-    sets of real images. Not monotone along VP: half-way it is above that of pure noise. No
-    gradients pass. Raises TypeError, ValueError. Source: Heusel et al. 2017.
+    shipped. Biased upwards by β/n + O(n⁻²), where β depends on the laws and can be of the order
+    d²: compare at equal n, and with the distance of two sets of real images. Even at equal n the
+    order of two models may be wrong; in 2F₂ₙ − Fₙ the term β/n cancels. Not monotone along VP:
+    before its end it is a little above that of pure noise. No gradients pass. Raises TypeError,
+    ValueError. Sources: Heusel et al. 2017; Chong and Forsyth 2020.
 
     >>> colour = np.random.default_rng(0).uniform(-1, 1, (50, 3, 8, 8))
     >>> round(frechet_distance(colour, 0.5 * colour, lambda u: u.std((-2, -1))), 2)
