@@ -113,6 +113,7 @@ PUBLIC = {
 NO_CALL = {
     "exercises.catalogue": "takes nothing",
     "exercises.check": "takes answers: layouts in test_exercises.py",
+    "exercises.examples": "takes answers: layouts in test_exercises.py",
     "exercises.find": "takes a word",
     "bases.Basis": "analyse and synthesise are left to its subclasses",
     "bases.Basis.analyse": "left to its subclasses",

@@ -3,6 +3,7 @@
 import contextlib
 import copy
 import dataclasses
+import os
 import signal
 import sys
 import threading
@@ -204,7 +205,9 @@ def pattern(exercise, found, expected):
 def stopped(error):
     """What an error says, and in which line of the answer it was raised."""
     frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if frame.filename != __file__]
+    own = [
+        frame for frame in frames if os.path.dirname(frame.filename) != os.path.dirname(__file__)
+    ]
     line = f" in the line `{own[0].line}`" if own and own[0].line else ""
     text = " ".join(str(error).split())[:200]
     return f"your function stops with {type(error).__name__}{line}{': ' + text if text else ''}"

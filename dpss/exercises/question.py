@@ -28,6 +28,12 @@ from .exercise import Exercise, Mistake
 from .judge import Late, Unfit, Verdict, called, judge, results, stopped
 
 
+def plain(value):
+    """A value as an array, or a tuple as a tuple of arrays."""
+    arrays = results(value)
+    return tuple(arrays) if isinstance(value, tuple) else arrays[0]
+
+
 class Open(Exception):
     """An answer returns nothing: it is not done yet."""
 
@@ -147,29 +153,33 @@ class Question(Exercise):
             return judge(self._on(self._inputs(test, seed), test.tolerance), answer)
         if answer is None or answer is ... or self.by_function != callable(answer):
             return judge(self, answer)
-        ask = functools.partial(self._asked, answer) if self.by_function else answer
         try:
-            wrong = test.function(ask, self._generator(test, seed))
+            found = functools.partial(self._asked, answer) if self.by_function else plain(answer)
+            wrong = test.function(found, self._generator(test, seed))
         except Open:
             return Verdict("open", (f"not done yet (nothing is returned): {self.asks}",))
         except Late:
             return Verdict("fails", (f"no answer within {self.seconds:g} s",))
         except Unfit as error:
             return Verdict("fails", (str(error),))
-        except (Exception, SystemExit) as error:
-            return Verdict("fails", (stopped(error),))
+        except Exception as error:  # what was returned fits in no computation of the test
+            said = f"{type(error).__name__}: {error}"
+            return Verdict("fails", (f"what you return cannot be used here ({said})",))
         return Verdict("mistake", (wrong,)) if wrong else Verdict("right", ("right",))
 
     def _asked(self, answer, *values):
         """What an answer returns for these values, an array or a tuple of arrays."""
-        found = called(answer, values, self.seconds)
+        try:
+            found = called(answer, values, self.seconds)
+        except (Exception, SystemExit) as error:
+            raise error if isinstance(error, Unfit) else Unfit(stopped(error)) from None
         if found is None or found is ...:
             raise Open
-        arrays = results(found)
-        return tuple(arrays) if isinstance(found, tuple) else arrays[0]
+        return plain(found)
 
     def _on(self, inputs, tolerance=None):
-        """The exercise with these inputs."""
+        """The exercise with these inputs; a number or an array is asked for once."""
+        inputs = inputs if self.by_function else ((),)
         one = Exercise(self.name, self.asks, inputs, tolerance or self.tolerance, self.seconds)
         one.function, one.mistakes = self.function, self.mistakes
         return one

@@ -53,6 +53,20 @@ def test_a_complete_page_has_no_problems(tmp_path):
 
 
 @pytest.mark.parametrize(
+    "key, value, expected",
+    [
+        ("metadata", {"tags": ["hide-cell"]}, "is folded; needed: the tag hide-input"),
+        ("outputs", [{"data": {"text/plain": ["Text(0, 1)"]}}], "what a plotting function returns"),
+    ],
+)
+def test_what_is_wrong_with_the_cell_of_a_figure(key, value, expected, tmp_path):
+    cells = page()
+    cells[2][key] = value
+    (found,) = problems(book(tmp_path, cells))
+    assert expected in found.what
+
+
+@pytest.mark.parametrize(
     "old, new, expected",
     [
         ("What you will learn", "Aims", "What you will learn"),

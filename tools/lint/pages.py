@@ -59,6 +59,15 @@ def of_page(name, page):
         if "{container} dpss-caption" in cell["source"] and "fig" not in before["source"]:
             title = cell["source"].partition("\n")[2][:30]
             yield f"the caption {title!r} does not follow its figure"
+        closed = "hide-cell" in before.get("metadata", {}).get("tags", ())
+        if "{container} dpss-caption" in cell["source"] and closed:
+            yield f"the figure of {before['source'][:30]!r} is folded; needed: the tag hide-input"
+    for cell in page:
+        found = [o["data"].get("text/plain", "") for o in cell.get("outputs", ()) if "data" in o]
+        if any(
+            "".join(text).startswith(("Text(", "<matplotlib", "[<matplotlib")) for text in found
+        ):
+            yield f"the cell {cell['source'][:30]!r} prints what a plotting function returns"
     yield from of_statements(name, said)
     words = len(prose(said).split())
     if words > WORDS:
