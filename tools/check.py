@@ -25,7 +25,11 @@ PARTS = [  # heading, command, additional environment
     ("the library, fast tests", [*QUICK, *COVERAGE], {}),
     ("the library, slow tests", [*PYTEST, *TWO, "tests/library", "-m", "slow"], {}),
     ("a tenth of the sabotages", [sys.executable, "tools/sabotage.py", "--tenth"], {}),
-    ("pages and tools", [*PYTEST, *TWO, "tests/pages", "tests/tools"], {}),
+    (
+        "pages, coursework and tools",
+        [*PYTEST, *TWO, "tests/pages", "tests/tools", "tests/coursework"],
+        {},
+    ),
     ("the site, in a browser as well", [*PYTEST, *TWO, "tests/site"], {}),
 ]
 

@@ -7,6 +7,7 @@ import re
 
 import nbformat
 import pytest
+from execute import ROOT
 
 from coursework import source, versions
 
@@ -92,6 +93,19 @@ def test_the_committed_student_versions_are_those_of_the_sources():
     committed = {path.stem: path.read_text("utf-8") for path in versions.STUDENT.glob("*.ipynb")}
     made = {name: source.read(path).student() for name, path in source.sources().items()}
     assert committed == {name: versions.text(notebook) for name, notebook in made.items()}
+
+
+def test_the_page_about_coursework_lists_every_assignment():
+    page = (ROOT / "chapters" / "coursework.md").read_text("utf-8")
+    row = (
+        r"^\| \[(.*?)\]\(\.\./coursework/student/(.*?)\.ipynb\) \|.*?\| (\d+) \| (\d+) \| (\d+) \|$"
+    )
+    made = [source.read(path) for path in source.sources().values()]
+    assert re.findall(row, page, re.M) == [
+        (one.title.removeprefix("Assignment "), one.name, *(
+            str(number) for number in (len(one.points), sum(one.points.values()), one.hours)))
+        for one in made
+    ]  # fmt: skip
 
 
 FAULTS = {
