@@ -16,6 +16,7 @@ QUICK = [*PYTEST, *TWO, "tests/library", "-m", "not slow"]
 COVERAGE = "--cov dpss --cov-branch --cov-fail-under 95 --cov-report term:skip-covered".split()
 NBVAL = [*PYTEST, "-p", "nbval_pages", "--nbval", "--nbval-current-env"]
 NBVAL += ["--nbval-sanitize-with", "tools/sanitize.cfg", "chapters"]
+PAGES = ["tests/pages", "tests/coursework", "tests/tools"]
 OLDER = {"OPENBLAS_CORETYPE": "Nehalem", "ATEN_CPU_CAPABILITY": "default"}
 PARTS = [  # heading, command, additional environment
     ("rules for code and pages", [sys.executable, "-m", "lint"], {}),
@@ -27,7 +28,7 @@ PARTS = [  # heading, command, additional environment
     ("a tenth of the sabotages", [sys.executable, "tools/sabotage.py", "--tenth"], {}),
     (
         "pages, coursework and tools",
-        [*PYTEST, *TWO, "tests/pages", "tests/tools", "tests/coursework"],
+        [*PYTEST, *TWO, *PAGES],
         {},
     ),
     ("the site, in a browser as well", [*PYTEST, *TWO, "tests/site"], {}),
