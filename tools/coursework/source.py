@@ -115,6 +115,7 @@ class Assignment:
     def _notebook(self, text):
         notebook = nbformat.v4.new_notebook()
         notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
+        notebook.metadata["language_info"] = {"name": "python", "pygments_lexer": "ipython3"}
         for number, part in enumerate(self.parts):
             new = getattr(nbformat.v4, f"new_{part.kind}_cell")
             shown = text(part).strip("\n")
