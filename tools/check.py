@@ -26,11 +26,7 @@ PARTS = [  # heading, command, additional environment
     ("the library, fast tests", [*QUICK, *COVERAGE], {}),
     ("the library, slow tests", [*PYTEST, *TWO, "tests/library", "-m", "slow"], {}),
     ("a tenth of the sabotages", [sys.executable, "tools/sabotage.py", "--tenth"], {}),
-    (
-        "pages, coursework and tools",
-        [*PYTEST, *TWO, *PAGES],
-        {},
-    ),
+    ("pages, coursework and tools", [*PYTEST, *TWO, *PAGES], {}),
     ("the site, in a browser as well", [*PYTEST, *TWO, "tests/site"], {}),
 ]
 

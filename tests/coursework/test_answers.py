@@ -102,8 +102,10 @@ def test_text_may_be_one_string_and_in_utf_16():
     assert not answers.cells_of("\ufeff".encode() + content.encode())[1]
 
 
-def test_a_sign_that_no_other_encoding_knows_does_not_end_the_grading():
-    content = notebook(smooth="def smooth(u):\n    return u  # caf\n").replace(b"caf", b"caf\xe9")
+@pytest.mark.parametrize("length", [0, 1])
+def test_a_sign_that_no_other_encoding_knows_does_not_end_the_grading(length):
+    text = "def smooth(u):\n    return u  # caf\n" + "#" * length
+    content = notebook(smooth=text).replace(b"caf", b"caf\xe9")
     cells, flags = answers.cells_of(content)
     assert "café" in answers.answers(cells, SAMPLE)[0]["smooth"] and "latin-1" in flags[0]
 

@@ -5,12 +5,12 @@ the name that it defines. Every such guess is a flag for the instructor.
 """
 
 import ast
+import codecs
 import collections
 import json
 
 from .source import BLANK, STUB
 
-ENCODINGS = "utf-8-sig", "utf-16", "latin-1"  # the last reads anything
 SIGNS = "the metadata of nbgrader", "its id", "the name that it defines"
 
 
@@ -20,13 +20,8 @@ class Unreadable(Exception):
 
 def cells_of(content):
     """(cells, flags) of a notebook in bytes: dicts with cell_type, source, id and grade_id."""
-    for encoding in ENCODINGS:
-        try:
-            text = content.decode(encoding)
-            break
-        except UnicodeError:
-            continue
-    flags = [] if encoding == ENCODINGS[0] else [f"the file was read as {encoding}, not as UTF-8"]
+    text, encoding = _decoded(content)
+    flags = [] if encoding == "utf-8-sig" else [f"the file was read as {encoding}, not as UTF-8"]
     try:
         notebook = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -38,6 +33,16 @@ def cells_of(content):
         needed = "save it in format 4 or newer" if old else "there is no list of cells"
         raise Unreadable(f"the file is no notebook of today: {needed}")
     return [cell for cell in map(_cell, found) if cell], flags
+
+
+def _decoded(content):
+    """The text of a file, and the encoding that fits it."""
+    marked = content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    encoding = "utf-16" if marked else "utf-8-sig"
+    try:
+        return content.decode(encoding), encoding
+    except UnicodeError:
+        return content.decode("latin-1"), "latin-1"  # which reads anything
 
 
 def _cell(cell):
