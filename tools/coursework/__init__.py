@@ -1,0 +1,1 @@
+"""Coursework: sources of assignments, a sandbox for submissions, grading, feedback, platforms."""

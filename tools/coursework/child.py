@@ -1,0 +1,218 @@
+"""The student's process: runs cells, answers calls. It holds no tests and no solutions.
+
+    python -I -B child.py SETTINGS
+
+`sandbox.py` starts it. SETTINGS is JSON: `line`, the descriptor of a socket to the grader; `wire`
+and `judge`, the files that both use; `library`, the folder of `dpss`; `limits`, name -> number;
+`warden`, whether a process that only waits stands between the grader and this one, so that the
+parent which the student's code finds, and may stop, is not the grader.
+"""
+
+import builtins
+import importlib.util
+import io
+import json
+import linecache
+import os
+import re
+import signal
+import socket
+import sys
+import types
+
+PRINTED = 4096  # characters between two replies that are kept
+MATPLOTLIB = re.compile(r"^%matplotlib\b.*$", re.M)
+MAGIC = re.compile(r"^\s*(?:\w+\s*=\s*)?[%!].*", re.M)
+
+
+def main(settings):
+    if settings["warden"] and (student := os.fork()):
+        os.close(settings["line"])
+        code = os.waitstatus_to_exitcode(os.waitpid(student, 0)[1])
+        os._exit(code if code >= 0 else 128 - code)
+    wire, judge = (load(name, settings[name]) for name in ("wire", "judge"))
+    sys.path.append(settings["library"])
+    limit(settings["limits"])
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(nowhere, descriptor)
+    os.close(nowhere)
+    Student(socket.socket(fileno=settings["line"]), wire, judge).serve()
+
+
+def load(name, path):
+    """The module in a file, without the package that it belongs to."""
+    specification = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+def limit(limits):
+    """Limits that this process and those that it starts cannot raise again."""
+    import resource
+
+    for name, number in limits.items():
+        try:
+            resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (number, number))
+        except (AttributeError, ValueError, OSError):
+            pass  # unknown to this system, or lower already
+
+
+class Printed(io.TextIOBase):
+    """What is printed, up to a length, until it is taken."""
+
+    def __init__(self):
+        self.text = ""
+
+    def write(self, text):
+        self.text += text[: PRINTED - len(self.text)]
+        return len(text)
+
+    def take(self):
+        text, self.text = self.text, ""
+        return text
+
+
+class Student:
+    """The names that cells define, and a line to the grader."""
+
+    def __init__(self, line, wire, judge):
+        self.line, self.wire, self.judge = line, wire, judge
+        self.process = os.getpid()
+        self.printed = sys.stdout = sys.stderr = Printed()
+        self.module = sys.modules["__main__"] = types.ModuleType("__main__")
+        builtins.display = lambda *_, **__: None  # notebooks have it, and nobody looks here
+
+    def serve(self):
+        self.send(["ready"])
+        while True:
+            self.obey(self.receive())
+
+    # -- the line
+
+    def send(self, message):
+        packed = self.wire.pack(message, look=self.judge.short)
+        if os.getpid() != self.process:  # a fork of the student's code that came back to us
+            os._exit(0)
+        self.line.sendall(packed)
+
+    def receive(self):
+        return self.wire.unpack(self.read, self.stand_in)
+
+    def read(self, count):
+        content = bytearray()
+        while len(content) < count:
+            part = self.line.recv(count - len(content))
+            if not part:  # the grader is gone
+                os._exit(0)
+            content += part
+        return content
+
+    # -- requests
+
+    def obey(self, message):
+        match message:
+            case ["run", name, code, seconds]:
+                self.attempt("cell", self.run, name, code, seconds)
+            case ["value", name]:
+                self.attempt("cell", self.value, name)
+            case ["call", name, values, seconds]:
+                self.attempt("function", self.call, name, values, seconds)
+
+    def attempt(self, what, action, *arguments):
+        """Reply with a result, or with what stopped it: the student's code raises nothing here."""
+        try:
+            value = action(*arguments)
+            self.send(["done", value, self.printed.take()])
+            return
+        except self.judge.Late:
+            reply = ["late"]
+        except (self.judge.Unfit, self.wire.TooLarge) as error:
+            reply = ["failed", str(error)]
+        except BaseException as error:
+            reply = ["failed", self.stopped(what, error)]
+        self.send([*reply, self.printed.take()])
+
+    def stopped(self, what, error):
+        """What the judge says of an error; frames of this file and of the wire do not count."""
+        trace = error.__traceback__
+        while trace and trace.tb_frame.f_code.co_filename in (__file__, self.wire.__file__):
+            trace = trace.tb_next
+        try:
+            text = self.judge.stopped(error.with_traceback(trace))
+        except BaseException:  # an exception of the student's own, with a __str__ that fails
+            text = f"your function stops with {type(error).__name__}"
+        return text.replace("your function", f"your {what}", 1)
+
+    def run(self, name, code, seconds):
+        """Execute a cell; its lines are kept, so that errors can show them."""
+        code, file = MATPLOTLIB.sub("", code), f"<{name}>"
+        linecache.cache[file] = len(code), None, code.splitlines(keepends=True), file
+        try:
+            compiled = compile(code, file, "exec", dont_inherit=True)
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            raise self.judge.Unfit(no_python(code, error)) from None
+        self.judge.limited(exec, (compiled, vars(self.module)), seconds)
+
+    def value(self, name):
+        """Whether a name is that of a function, and its value if not."""
+        value = vars(self.module).get(name)
+        return (True, None) if callable(value) else (False, value)
+
+    def call(self, name, values, seconds):
+        return self.judge.called(vars(self.module)[name], values, seconds)
+
+    # -- functions of the grader
+
+    def stand_in(self, number, name):
+        """What the student's code calls in place of a function that stays with the grader."""
+
+        def ask(*values):
+            result = self.ask(number, values)
+            torch = sys.modules.get("torch")
+            if torch and any(isinstance(value, torch.Tensor) for value in values):
+                return self.judge.as_tensor(torch, result)
+            return result
+
+        ask.__name__ = name
+        return ask
+
+    def ask(self, number, values):
+        """The alarm waits meanwhile: it would leave half a message on the line."""
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
+        try:
+            self.send(["ask", number, list(values)])
+            while True:
+                match self.receive():
+                    case ["returned", value]:
+                        return value
+                    case ["raised", kind, text]:
+                        raise exception(kind, text)
+                    case request:  # of a function of the grader that calls one of the student's
+                        self.obey(request)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def exception(kind, text):
+    """The built-in exception called `kind`, or else a RuntimeError."""
+    kind = vars(builtins).get(kind)
+    try:
+        return kind(text) if issubclass(kind, Exception) else RuntimeError(text)
+    except TypeError:
+        return RuntimeError(text)
+
+
+def no_python(code, error):
+    """Why a cell cannot be compiled."""
+    if magic := MAGIC.search(code):
+        needed = "plain Python, without lines that begin with % or !"
+        return f"your cell has the line magic `{magic[0].strip()}`; needed: {needed}"
+    line = (getattr(error, "text", None) or "").strip()
+    line = f" in the line `{line}`" if line else ""
+    return f"your cell is no Python{line}: {getattr(error, 'msg', error)}"
+
+
+if __name__ == "__main__":
+    main(json.loads(sys.argv[1]))
