@@ -112,16 +112,14 @@ class Process:
             line.close()
             if isolation == guarded and LINUX:
                 _roots.add(self.process.pid)
-                self.born = _table()[self.process.pid][3]
+                self.born = _entry(self.process.pid)[3]
             try:
                 self.receive(time.monotonic() + START)
             except (Ended, Late, wire.Malformed):
                 self.end()
                 said.seek(0)
-                text = told(said.read().decode("utf-8", "replace")).strip()
-                raise NoSandbox(
-                    f"no process for the student's code ({isolation}): {text}"
-                ) from None
+                text = told(said.read().decode("utf-8", "replace"))
+                raise NoSandbox(f"the process did not start ({isolation}): {text}") from None
 
     def send(self, message, functions, end):
         packed = wire.pack(message, functions)
@@ -213,16 +211,10 @@ def why_no_bubblewrap():
 
 def _bubble(program):
     """The command under which only what Python needs is seen."""
-    seen = [
-        *SYSTEM,
-        sys.executable,
-        LIBRARY,
-        LIBRARY.parent / "data",
-        HERE / "child.py",
-        HERE / "wire.py",
-    ]
+    seen = [*SYSTEM, *site.getsitepackages(), sys.executable]
     for prefix in (sys.prefix, sys.base_prefix):
         seen += [f"{prefix}/{part}" for part in ("lib", "lib64", "pyvenv.cfg")]
+    seen += [LIBRARY, LIBRARY.parent / "data", HERE / "child.py", HERE / "wire.py"]
     command = [*program, "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--dev", "/dev"]
     command += ["--size", str(LIMITS["FSIZE"]), "--tmpfs", "/tmp"]
     for path in sorted(set(map(str, seen))):
@@ -251,14 +243,18 @@ def _processes():
     return {"NPROC": count + PROCESSES}
 
 
+def _entry(pid):
+    """State, parent, session and time of birth of a process."""
+    text = pathlib.Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
+    fields = text.rpartition(")")[2].split()  # its name may have spaces and parentheses
+    return fields[0], int(fields[1]), int(fields[3]), int(fields[19])
+
+
 def _table():
-    """Process -> its state, parent, session and time of birth."""
     table = {}
     for name in filter(str.isdecimal, os.listdir("/proc")):
         with contextlib.suppress(OSError):
-            text = pathlib.Path("/proc", name, "stat").read_text("utf-8", "replace")
-            fields = text.rpartition(")")[2].split()  # a name may have spaces and parentheses
-            table[int(name)] = fields[0], int(fields[1]), int(fields[3]), int(fields[19])
+            table[int(name)] = _entry(name)
     return table
 
 

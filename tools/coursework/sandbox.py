@@ -21,6 +21,7 @@ from .process import Ended, NoSandbox, Process, best, bubblewrap, guarded, told,
 
 __all__ = ["Cell", "NoSandbox", "Sandbox", "best", "bubblewrap", "guarded"]
 ISOLATION = bubblewrap
+GIVEN = 60  # seconds until a given cell is given up: it imports what is large
 FETCH = 5  # seconds for the value of a name
 SHARE = 0.9  # of the time of a call: then the process stops it, later the grader the process
 SPARE = 10  # starts, beside one for each cell
@@ -46,6 +47,8 @@ class Sandbox:
     """
 
     def __init__(self, cells, seconds=20.0, isolation=ISOLATION):
+        if isolation not in (bubblewrap, guarded):
+            raise ValueError(f"isolation is {isolation!r}; needed: {bubblewrap!r} or {guarded!r}")
         self.cells, self.seconds, self.isolation = list(cells), seconds, isolation
         self.faults, self.printed = {}, ""
         self._process, self._left_out = None, set()
@@ -114,7 +117,7 @@ class Sandbox:
         fault = None
         try:
             request = ["run", name, cell.code, SHARE * self.seconds]
-            self._exchange(request, self.seconds, "cell")
+            self._exchange(request, self.seconds if cell.grade_id else GIVEN, "cell")
         except Late:
             fault = f"no end within {self.seconds:g} s: is there a loop that never ends?"
             self._left_out.add(place)
