@@ -9,6 +9,7 @@ parent which the student's code finds, and may stop, is not the grader.
 """
 
 import builtins
+import ctypes
 import importlib.util
 import io
 import json
@@ -17,19 +18,21 @@ import os
 import re
 import signal
 import socket
+import struct
 import sys
 import types
 
 PRINTED = 4096  # characters between two replies that are kept
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 1, 36, 38
+LANDLOCK_CREATE_RULESET, LANDLOCK_RESTRICT_SELF = 444, 446  # on every architecture
+LANDLOCK_SCOPE_SIGNAL = 2
 MATPLOTLIB = re.compile(r"^%matplotlib\b.*$", re.M)
 MAGIC = re.compile(r"^\s*(?:\w+\s*=\s*)?[%!].*", re.M)
 
 
 def main(settings):
-    if settings["warden"] and (student := os.fork()):
-        os.close(settings["line"])
-        code = os.waitstatus_to_exitcode(os.waitpid(student, 0)[1])
-        os._exit(code if code >= 0 else 128 - code)
+    if settings["warden"]:
+        stand_between(settings["line"])
     wire, judge = (load(name, settings[name]) for name in ("wire", "judge"))
     sys.path.append(settings["library"])
     limit(settings["limits"])
@@ -38,6 +41,34 @@ def main(settings):
         os.dup2(nowhere, descriptor)
     os.close(nowhere)
     Student(socket.socket(fileno=settings["line"]), wire, judge).serve()
+
+
+def stand_between(line):
+    """Go on in a fork; this process only waits for it, and for what it leaves behind."""
+    linux = sys.platform == "linux"
+    library = ctypes.CDLL(None)
+    if linux:
+        library.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    if student := os.fork():
+        os.close(line)
+        while True:
+            pid, status = os.wait()
+            if pid == student:
+                code = os.waitstatus_to_exitcode(status)
+                os._exit(code if code >= 0 else 128 - code)
+    if linux:
+        library.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        signal_nobody_else(library)
+
+
+def signal_nobody_else(library):
+    """Signals reach this process and those that it starts alone, where Linux is 6.12 or newer."""
+    rules = struct.pack("QQQ", 0, 0, LANDLOCK_SCOPE_SIGNAL)
+    descriptor = library.syscall(LANDLOCK_CREATE_RULESET, rules, len(rules), 0)
+    if descriptor >= 0:
+        library.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+        library.syscall(LANDLOCK_RESTRICT_SELF, descriptor, 0)
+        os.close(descriptor)
 
 
 def load(name, path):
@@ -81,7 +112,8 @@ class Student:
         self.line, self.wire, self.judge = line, wire, judge
         self.process = os.getpid()
         self.printed = sys.stdout = sys.stderr = Printed()
-        self.module = sys.modules["__main__"] = types.ModuleType("__main__")
+        sys.modules["__main__"] = types.ModuleType("__main__")
+        self.names = vars(sys.modules["__main__"])
         builtins.display = lambda *_, **__: None  # notebooks have it, and nobody looks here
 
     def serve(self):
@@ -115,8 +147,10 @@ class Student:
         match message:
             case ["run", name, code, seconds]:
                 self.attempt("cell", self.run, name, code, seconds)
+            case ["callable", name]:
+                self.attempt("answer", lambda: callable(self.names.get(name)))
             case ["value", name]:
-                self.attempt("cell", self.value, name)
+                self.attempt("answer", self.names.get, name)
             case ["call", name, values, seconds]:
                 self.attempt("function", self.call, name, values, seconds)
 
@@ -153,15 +187,10 @@ class Student:
             compiled = compile(code, file, "exec", dont_inherit=True)
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             raise self.judge.Unfit(no_python(code, error)) from None
-        self.judge.limited(exec, (compiled, vars(self.module)), seconds)
-
-    def value(self, name):
-        """Whether a name is that of a function, and its value if not."""
-        value = vars(self.module).get(name)
-        return (True, None) if callable(value) else (False, value)
+        self.judge.limited(exec, (compiled, self.names), seconds)
 
     def call(self, name, values, seconds):
-        return self.judge.called(vars(self.module)[name], values, seconds)
+        return self.judge.called(self.names[name], values, seconds)
 
     # -- functions of the grader
 

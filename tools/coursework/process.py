@@ -4,10 +4,11 @@ With *bubblewrap* (Linux) the process sees Python, its packages, `dpss` and the 
 only, 64 MB of files of its own, no other process and no network, and it dies with the grader.
 
 *guarded* is for systems without it. The process runs as the user who grades: it may read what this
-user may read, tests and other submissions included, write there, use the network, and stop this
-user's processes, the grader too, if it looks for them (its parent is not the grader, but a process
-that only waits). What it starts is found and stopped: on Linux also what leaves its session, and
-with it whatever the grader itself starts in a new session meanwhile; elsewhere only its group.
+user may read, tests and other submissions included, write there, and use the network. What it
+starts is found and stopped: on Linux also what leaves its session, and with it whatever the grader
+itself starts in a new session meanwhile; elsewhere only its group. From Linux 6.12 on it can stop
+no other process; elsewhere those of this user if it looks for them, the grader too. (Its parent is
+not the grader, but a process that only waits, without which it ends.)
 
 Under both, the limits hold for each process, not for the sum; how many processes there may be is
 limited only where the grader is not root.
@@ -120,6 +121,17 @@ class Process:
                 said.seek(0)
                 text = told(said.read().decode("utf-8", "replace"))
                 raise NoSandbox(f"the process did not start ({isolation}): {text}") from None
+
+    def waits(self):
+        """Whether it is alive and nothing is on the line, which could be taken for a reply."""
+        self.line.settimeout(0)
+        try:
+            self.line.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return self.process.poll() is None
+        except OSError:
+            return False
+        return False
 
     def send(self, message, functions, end):
         packed = wire.pack(message, functions)

@@ -51,7 +51,7 @@ class Sandbox:
             raise ValueError(f"isolation is {isolation!r}; needed: {bubblewrap!r} or {guarded!r}")
         self.cells, self.seconds, self.isolation = list(cells), seconds, isolation
         self.faults, self.printed = {}, ""
-        self._process, self._left_out = None, set()
+        self._process, self._left_out, self._reached = None, set(), 0
         self._starts = len(self.cells) + SPARE
 
     def __enter__(self):
@@ -70,34 +70,33 @@ class Sandbox:
     def answer(self, name):
         """The value of a name after all cells; a proxy if it is a function; None for `...`."""
         try:
-            reply = self._asked(["value", name], FETCH)
-        except Late:
-            return wire.Stranger("a value that takes too long to look at")
-        except Unfit as error:
-            return wire.Stranger(f"a value that cannot be had: {error}")
-        match reply:
-            case (True, None):
+            if self._asked(["callable", name], FETCH, "answer") is True:
                 return self._proxy(name)
-            case (False, value):
-                return None if value is ... else value
-        return wire.Stranger("a value that cannot be had")
+            value = self._asked(["value", name], FETCH, "answer")
+            return None if value is ... else value
+        except Late:
+            return wire.Stranger("nothing, since it takes too long to look at it")
+        except Unfit as error:
+            return wire.Stranger(f"nothing, since {error}")
 
     # -- inside
 
     def _proxy(self, name):
         def answer(*values):
             left = signal.getitimer(signal.ITIMER_REAL)[0] or self.seconds
-            return self._asked(["call", name, list(values), SHARE * left], left)
+            return self._asked(["call", name, list(values), SHARE * left], left, "function")
 
         answer.__name__ = name
         return answer
 
-    def _asked(self, request, seconds):
-        """The reply to a request, of a new process if there is none."""
+    def _asked(self, request, seconds, what):
+        """The reply to a request, of a new process where the last has ended or left its place."""
+        if self._process and not self._process.waits():
+            self._drop()
         if self._process is None:
             with _paused():
                 self._start()
-        return self._exchange(request, seconds, "function")
+        return self._exchange(request, seconds, what)
 
     def _start(self):
         """A process in which all cells have run but those that are left out."""
@@ -114,7 +113,7 @@ class Sandbox:
 
     def _run(self, place, cell):
         name = f"answer {cell.grade_id}" if cell.grade_id else f"given cell {place + 1}"
-        fault = None
+        fault, before = None, self.printed
         try:
             request = ["run", name, cell.code, SHARE * self.seconds]
             self._exchange(request, self.seconds if cell.grade_id else GIVEN, "cell")
@@ -129,6 +128,9 @@ class Sandbox:
             self.faults.setdefault(cell.grade_id, fault)
         elif fault:
             self._print(f"[{name}: {fault}]\n")
+        if place < self._reached:  # run again
+            self.printed = before
+        self._reached = max(self._reached, place + 1)
 
     def _exchange(self, request, seconds, what):
         """The reply to a request. Unless all goes well on the line, its process is given up."""

@@ -1,9 +1,9 @@
 """What passes between the grader and the student's process: plain values, arrays, calls.
 
-A message is one value: None, ..., booleans, numbers, strings, arrays, tuples and lists of these,
-and functions, of which only a number passes. Two lengths come first, then JSON, then the bytes of
-the arrays in C order. Nothing that is read is executed; what is no message raises `Malformed`.
-The student's process loads this file by itself: it imports NumPy alone.
+A message is a list of values: None, ..., booleans, numbers, strings, arrays, tuples and lists of
+these, and functions, of which only a number passes. Two lengths come first, then JSON, then the
+bytes of the arrays in C order. Nothing that is read is executed; what is no message raises
+`Malformed`. The student's process loads this file by itself: it imports NumPy alone.
 """
 
 import json
@@ -38,21 +38,22 @@ class Stranger:
         return self.text
 
 
-def pack(value, functions=None, look=repr):
+def pack(message, functions=None, look=repr):
     """The bytes of a message.
 
-    Functions are appended to the list `functions`, and their places are sent. `look` says what a
-    value looks like that cannot pass (so may a function, where there is no list).
+    Functions are appended to the list `functions`, and their places are sent. `look(value)` is
+    sent of a value that cannot pass (a function cannot, where there is no list).
     """
     arrays = []
-    header = json.dumps(_tree(value, arrays, functions, look)).encode("ascii")
+    trees = [_tree(value, arrays, functions, look) for value in message]
+    header = json.dumps(trees).encode("ascii")
     body = sum(array.nbytes for array in arrays)
     if len(header) > HEADER or body > BODY:
         raise TooLarge(f"the result is too large: {WORDS}")
     return LENGTHS.pack(len(header), body) + header + b"".join(a.tobytes() for a in arrays)
 
 
-def _tree(value, arrays, functions, look):
+def _tree(value, arrays, functions, look=repr):
     kind = type(value)
     if value is None or kind in (bool, str, float) or kind is int and abs(value) < 2**63:
         return value
@@ -61,7 +62,7 @@ def _tree(value, arrays, functions, look):
     if kind is complex:
         return ["complex", value.real, value.imag]
     if kind in (tuple, list):
-        return [kind.__name__, [_tree(part, arrays, functions, look) for part in value]]
+        return [kind.__name__, [_tree(part, arrays, functions) for part in value]]
     if functions is not None and callable(value):
         functions.append(value)
         return ["function", len(functions) - 1, getattr(value, "__name__", "function")]
@@ -86,7 +87,7 @@ def _array(value):
 
 
 def unpack(read, function=None):
-    """The value of the message that `read(n)`, the next n bytes, brings.
+    """The message that `read(n)`, the next n bytes, brings.
 
     `function(number, name)` stands in for a function; without it none may come.
     """
@@ -95,12 +96,12 @@ def unpack(read, function=None):
         raise Malformed
     header, body = bytes(read(header)), bytes(read(body))
     try:
-        value, end = _value(json.loads(header), body, 0, function)
+        message, end = _value(["list", json.loads(header)], body, 0, function)
     except (ValueError, TypeError, OverflowError, RecursionError):
         raise Malformed from None
     if end != len(body):
         raise Malformed
-    return value
+    return message
 
 
 def _value(tree, body, at, function):
