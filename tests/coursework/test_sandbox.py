@@ -14,7 +14,8 @@ import time
 
 import numpy as np
 import pytest
-from coursework import process, wire
+from coursework import isolation as levels
+from coursework import wire
 from coursework.sandbox import Cell, NoSandbox, Sandbox, best, bubblewrap, guarded
 
 from dpss.exercises import Exercise, judge
@@ -28,7 +29,7 @@ SECRET = "the answer is forty" + "-two"  # no constant of any code, so that only
 @pytest.fixture(params=[guarded, bubblewrap])
 def isolation(request):
     if request.param == bubblewrap and best() is None:
-        pytest.skip(process.why_no_bubblewrap())
+        pytest.skip(levels.why_no_bubblewrap())
     return request.param
 
 
@@ -412,6 +413,14 @@ def test_nothing_that_is_started_survives(isolation, name):
     assert gone(mark)
 
 
+@pytest.mark.skipif(os.getuid() == 0, reason="no limit of processes binds root")
+def test_a_fork_bomb_is_stopped_by_the_limit_of_processes(isolation):
+    code = "def f():\n    for n in range(200):\n        try:\n            if not os.fork():\n"
+    code += "                time.sleep(300)\n        except OSError: return n\n    return 200"
+    with opened(isolation, code) as box:
+        assert 10 < box.answer("f")() < 200
+
+
 def test_the_parent_is_not_the_grader(isolation):
     code = "def f(u):\n    for n in range(3):\n        try: os.kill(os.getppid(), 9)\n"
     code += "        except OSError: pass\n    os.killpg(0, 9)\n    return 2 * u"
@@ -486,7 +495,7 @@ def test_broken_libraries_are_the_students_own_affair(isolation):
 def hidden():
     """A sandbox under bubblewrap, whose f(code) says what the code's last line is, or an error."""
     if best() is None:
-        pytest.skip(process.why_no_bubblewrap())
+        pytest.skip(levels.why_no_bubblewrap())
     code = "def f(code):\n    try: return str(eval(code))\n"
     code += "    except Exception as e: return type(e).__name__"
     with opened(bubblewrap, code) as box:
@@ -497,13 +506,13 @@ def test_bubblewrap_shows_the_library_and_the_data_alone(hidden, tmp_path):
     (tmp_path / "other.txt").write_text("another submission", "utf-8")
     assert hidden("1 + 1") == "2"
     for path in (__file__, ROOT / "coursework", ROOT / "tests", ROOT / "Makefile",
-                 process.HERE / "sandbox.py", tmp_path / "other.txt", "/etc/passwd",
+                 levels.HERE / "sandbox.py", tmp_path / "other.txt", "/etc/passwd",
                  os.path.expanduser("~/.bashrc"), "/proc/1/environ"):  # fmt: skip
         assert hidden(f"os.path.exists({str(path)!r})") == "False", path
     for path in (ROOT / "dpss" / "images.py", ROOT / "data" / "sources.toml"):
         assert hidden(f"len(open({str(path)!r}).read()) > 100") == "True"
     assert hidden("os.listdir('.')") == "[]"
-    assert set(hidden("list(os.environ)")[2:-2].split("', '")) <= {*process.ENVIRONMENT, "HOME",
+    assert set(hidden("list(os.environ)")[2:-2].split("', '")) <= {*levels.ENVIRONMENT, "HOME",
         "MPLCONFIGDIR", "TMPDIR", "PWD", "LC_CTYPE"}  # fmt: skip
 
 
@@ -531,7 +540,7 @@ def test_bubblewrap_hides_processes(hidden):
 
 
 def test_without_bubblewrap_it_is_said_what_is_needed(monkeypatch):
-    process._trial.cache_clear()
+    levels._trial.cache_clear()
     monkeypatch.setenv("PATH", "")
     try:
         assert best() is None
@@ -541,7 +550,7 @@ def test_without_bubblewrap_it_is_said_what_is_needed(monkeypatch):
             assert box.answer("nothing") is None
     finally:
         monkeypatch.undo()
-        process._trial.cache_clear()
+        levels._trial.cache_clear()
     with pytest.raises(ValueError, match="isolation is 'none'; needed: 'bubblewrap' or 'guarded'"):
         Sandbox([NUMPY], isolation="none")
 

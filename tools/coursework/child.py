@@ -135,7 +135,7 @@ class Student:
     def read(self, count):
         content = bytearray()
         while len(content) < count:
-            part = self.line.recv(count - len(content))
+            part = self.line.recv(min(count - len(content), 1 << 20))
             if not part:  # the grader is gone
                 os._exit(0)
             content += part

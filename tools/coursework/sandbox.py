@@ -6,7 +6,8 @@
 
 A function of the student's comes as a proxy: a call sends plain values and arrays to the process
 (`wire`, `child`), and raises what makes the judge say what it would have said of the function
-itself. No test is ever in that process, and nothing that comes from it is executed.
+itself. No test is ever in that process, and nothing that comes from it is executed. What else it
+may do or not is for `isolation` to say.
 """
 
 import contextlib
@@ -17,7 +18,8 @@ from typing import NamedTuple
 from dpss.exercises.judge import Late, Unfit
 
 from . import wire
-from .process import Ended, NoSandbox, Process, best, bubblewrap, guarded, told, why_no_bubblewrap
+from .isolation import NoSandbox, best, bubblewrap, guarded, told, why_no_bubblewrap
+from .process import Ended, Process
 
 __all__ = ["Cell", "NoSandbox", "Sandbox", "best", "bubblewrap", "guarded"]
 ISOLATION = bubblewrap
