@@ -185,7 +185,7 @@ def test_a_given_cell_that_fails_is_the_teachers_affair(isolation):
 def test_what_a_name_is_bound_to(isolation):
     codes = [
         "n = 3; x = -0.5; b = True; z = 1 + 2j; t = (1, np.arange(3)); nothing = None",
-        "dots = ...; text = 'é\\ud800'; g = (i for i in 'abc'); big = np.ones(10**8)",
+        "dots = ...; text = 'é\\ud800'; g = (i for i in 'abc'); big = np.ones(10**7)",
         "class C:\n    def __call__(self, u):\n        return 2 * u\nc = C()",
         "class E:\n    def __eq__(self, other):\n        return True\ne = E()",
         "class R:\n    def __repr__(self):\n        os._exit(0)\nr = R()",
@@ -331,7 +331,7 @@ ENDS = {
     "sys.modules['gc'] = None; os.abort()": "ends the process: Aborted",
     "many = [np.empty(1 << 27) for _ in range(20)]": "with MemoryError in the line `many",
     "np.ones(20 << 27)": "with MemoryError in the line `",
-    "return np.ones(1 << 27)": "the result is too large: more than 64 MB",
+    "return np.zeros(1 << 27)": "the result is too large: more than 64 MB",
 }
 
 
@@ -471,9 +471,9 @@ FORGED = {
 
 
 @pytest.mark.parametrize("name", FORGED)
-def test_forged_replies_harm_nobody_else(isolation, name):
+def test_forged_replies_harm_nobody_else(name):
     code = f"def f(u):\n    {line(FORGED[name])}\n    return 2 * u"
-    with opened(isolation, code, "g = lambda u: 2 * u", seconds=1) as box:
+    with opened(guarded, code, "g = lambda u: 2 * u", seconds=1) as box:
         assert judge(brief, box.answer("f")).kind in ("fails", "differs")
         assert judge(double, box.answer("g")).kind == "right"
         assert not box.faults
