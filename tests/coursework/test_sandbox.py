@@ -479,8 +479,9 @@ FORGED = {
     "half a message": wire.LENGTHS.pack(100, 0) + b'["done"',
     "another reply": wire.pack(["done", np.ones(2), ""]),
     "no reply": wire.pack(["done"]),
-    "a question": wire.pack(["ask", 5, []]),
-    "a wrong type": wire.pack(["failed", 3, None]),
+    "another number": wire.pack([0, "done", np.ones(2), ""]),
+    "a question": wire.pack([4, "ask", 5, []]),
+    "a wrong type": wire.pack([4, "failed", 3, None]),
     "code": wire.LENGTHS.pack(34, 0) + b'["function", 0, "__import__(\'os\')"]'[:34],
 }
 

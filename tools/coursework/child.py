@@ -110,7 +110,7 @@ class Student:
 
     def __init__(self, line, wire, judge):
         self.line, self.wire, self.judge = line, wire, judge
-        self.process = os.getpid()
+        self.process, self.number = os.getpid(), None
         self.printed = sys.stdout = sys.stderr = Printed()
         sys.modules["__main__"] = types.ModuleType("__main__")
         self.names = vars(sys.modules["__main__"])
@@ -144,7 +144,9 @@ class Student:
     # -- requests
 
     def obey(self, message):
-        match message:
+        number, *request = message  # replies carry it: what is no reply to this is none at all
+        before, self.number = self.number, number
+        match request:
             case ["run", name, code, seconds]:
                 self.attempt("cell", self.run, name, code, seconds)
             case ["callable", name]:
@@ -153,12 +155,13 @@ class Student:
                 self.attempt("answer", self.names.get, name)
             case ["call", name, values, seconds]:
                 self.attempt("function", self.call, name, values, seconds)
+        self.number = before
 
     def attempt(self, what, action, *arguments):
         """Reply with a result, or with what stopped it: the student's code raises nothing here."""
         try:
             value = action(*arguments)
-            self.send(["done", value, self.printed.take()])
+            self.send([self.number, "done", value, self.printed.take()])
             return
         except self.judge.Late:
             reply = ["late"]
@@ -166,7 +169,7 @@ class Student:
             reply = ["failed", str(error)]
         except BaseException as error:
             reply = ["failed", self.stopped(what, error)]
-        self.send([*reply, self.printed.take()])
+        self.send([self.number, *reply, self.printed.take()])
 
     def stopped(self, what, error):
         """What the judge says of an error; frames of this file and of the wire do not count."""
@@ -211,7 +214,7 @@ class Student:
         """The alarm waits meanwhile: it would leave half a message on the line."""
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
         try:
-            self.send(["ask", number, list(values)])
+            self.send([self.number, "ask", number, list(values)])
             while True:
                 match self.receive():
                     case ["returned", value]:

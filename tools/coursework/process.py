@@ -90,6 +90,13 @@ class Process:
         except OSError:
             raise self._ended() from None
 
+    def reply(self, number, end):
+        """The next message, without its number, which is that of the request."""
+        match self.receive(end):
+            case [int() as its, *reply] if its == number:
+                return reply
+        raise wire.Malformed
+
     def receive(self, end):
         return wire.unpack(lambda count: self._read(count, end))
 

@@ -11,6 +11,7 @@ may do or not is for `isolation` to say.
 """
 
 import contextlib
+import itertools
 import signal
 import time
 from typing import NamedTuple
@@ -54,7 +55,7 @@ class Sandbox:
         self.cells, self.seconds, self.isolation = list(cells), seconds, isolation
         self.faults, self.printed = {}, ""
         self._process, self._left_out, self._reached = None, set(), 0
-        self._starts = len(self.cells) + SPARE
+        self._starts, self._numbers = len(self.cells) + SPARE, itertools.count()
 
     def __enter__(self):
         if self.isolation == bubblewrap and best() is None:
@@ -137,13 +138,13 @@ class Sandbox:
     def _exchange(self, request, seconds, what):
         """The reply to a request. Unless all goes well on the line, its process is given up."""
         process, end, functions = self._process, time.monotonic() + seconds, []
+        number = next(self._numbers)
         try:
-            process.send(request, functions, end)
+            process.send([number, *request], functions, end)
             while True:
-                match process.receive(end):
-                    case ["ask", int() as number, list() as values] if -1 < number < len(functions):
-                        reply = _returned(functions[number], values)
-                        process.send(reply, functions, end)
+                match process.reply(number, end):
+                    case ["ask", int() as place, list() as values] if -1 < place < len(functions):
+                        process.send(_returned(functions[place], values), functions, end)
                     case ["done", value, str() as printed]:
                         self._print(printed)
                         return value
