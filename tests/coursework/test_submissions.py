@@ -70,6 +70,10 @@ NAMES = {  # as they lie in a folder or zip -> student, id, name, late
     "a folder with a zip": ({"ada/hw.zip": {"x.ipynb": b"1"}}, [("ada", "", "x.ipynb", False)]),
     "a file each": ({"ada.ipynb": b"1"}, [("ada", "", "ada.ipynb", False)]),
     "a zip each": ({"ada.zip": {"hw/x.ipynb": b"1"}}, [("ada", "", "x.ipynb", False)]),
+    "endless numbers": (
+        {f"a_1_{'7' * 5000}_x.ipynb"[:240] + ".ipynb": b"1"},
+        [(f"a_1_{'7' * 236}", "", f"a_1_{'7' * 236}.ipynb", False)],
+    ),
     "two of one name": (
         {f"{MOODLE}/x.ipynb": b"1", "Ada Lovelace_9_assignsubmission_file_/x.ipynb": b"2"},
         [ADA, ("Ada Lovelace", "9", "x.ipynb", False)],
@@ -104,14 +108,15 @@ def test_a_folder_may_hold_zips_of_classes(tmp_path):
         "moodle.zip": {f"{MOODLE}/x.ipynb": b"1", f"{BOB}/hw.zip": {"y.ipynb": b"2"}},
         "canvas.zip": {"c_1_2_x.ipynb": b"3", "d_2_3_x.ipynb": b"4"},
         "ours.zip": {"eve/1-a/x.ipynb": b"5", "fay/1-a/x.ipynb": b"6"},
+        "small.zip": {"Gil_8_assignsubmission_file_/x.ipynb": b"7"},
     })  # fmt: skip
     made, told = submissions.found(tmp_path)
     assert [(one.student, one.read()) for one in made] == [
         ("Ada Lovelace", b"1"), ("Bob", b"2"), ("c", b"3"), ("d", b"4"), ("eve", b"5"),
-        ("fay", b"6"),
+        ("fay", b"6"), ("Gil", b"7"),
     ]  # fmt: skip
     assert told == [f"{name}.zip: read as a zip of a whole class"
-                    for name in ("canvas", "moodle", "ours")]  # fmt: skip
+                    for name in ("canvas", "moodle", "ours", "small")]  # fmt: skip
 
 
 def test_of_what_was_handed_in_again_the_last_one_counts(tmp_path):

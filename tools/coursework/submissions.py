@@ -29,12 +29,17 @@ LIMIT = 20_000_000  # bytes of a notebook, or of a zip inside a zip
 ENTRIES = 50_000  # of a zip
 NOTEBOOKS = 50  # in one student's zip
 SHOWN = 3  # names in a sentence
+NUMBER = "[0-9]{1,20}"
 MOODLE = re.compile(
-    r"(?P<student>.+?)(_(?P<id>\d+))?_assignsubmission_file(_(?P<name>.*))?", re.I | re.S
+    rf"(?P<student>.+?)(_(?P<id>{NUMBER}))?_assignsubmission_file(_(?P<name>.*))?", re.I
 )
-CANVAS = re.compile(r"(?P<student>\w+?)(?P<late>_LATE)?_(?P<id>\d+)_(?P<file>\d+)_(?P<name>.+)")
-ANONYMOUS = re.compile(r"(?P<late>LATE_)?(?P<student>anon)_(?P<id>\w+?)_(?P<file>\d+)_(?P<name>.+)")
-VERSION = re.compile(r"(?P<name>.+?)(-(?P<number>\d{1,9}))?(?P<suffix>\.\w+)")
+CANVAS = re.compile(
+    rf"(?P<student>\w+?)(?P<late>_LATE)?_(?P<id>{NUMBER})_(?P<file>{NUMBER})_(?P<name>.+)"
+)
+ANONYMOUS = re.compile(
+    rf"(?P<late>LATE_)?(?P<student>anon)_(?P<id>\w+?)_(?P<file>{NUMBER})_(?P<name>.+)"
+)
+VERSION = re.compile(rf"(?P<name>.+?)(-(?P<number>{NUMBER}))?(?P<suffix>\.\w+)")
 SILENT = "__macosx", "timestamp.txt"  # of macOS and of nbgrader
 STREAMED = zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED  # other kinds unpack all that they are given
 ENCRYPTED, UTF_8 = 1 << 0, 1 << 11  # flags of an entry
@@ -129,7 +134,8 @@ def _handed(files, of_classes, left):
         one = _owned(file)
         if of_classes and file.is_a(".zip") and len(file.pieces) == 1 and not one.by_platform:
             inside = _in_zip(file.opened, file.label, left)
-            if sum(each.is_a(".ipynb") or each.is_a(".zip") for each in inside) > 1:
+            handed_in = [each for each in inside if each.is_a(".ipynb") or each.is_a(".zip")]
+            if len(handed_in) > 1 or any(_owned(each).by_platform for each in inside):
                 _tell(left, file.label, "read as a zip of a whole class")
                 yield from _handed(inside, False, left)
                 continue
