@@ -27,16 +27,17 @@ PAGE = """\
 @media (prefers-color-scheme: dark) {{
   :root {{ --text: #e6e6e6; --ground: #181818; --line: #8c8c8c; --shade: #262626; }} }}
 body {{ color: var(--text); background: var(--ground); font: 1rem/1.5 system-ui, sans-serif;
-  max-width: 46rem; margin: 0 auto; padding: 1rem; overflow-wrap: anywhere; }}
+  max-width: 46rem; margin: 0 auto; padding: 1rem; overflow-wrap: break-word; }}
 h1, h2 {{ line-height: 1.2; }}
 h2 {{ font-size: 1.15rem; margin: 2rem 0 .5rem; }}
 table {{ border-collapse: collapse; width: 100%; }}
 caption {{ text-align: start; padding: .25rem 0; }}
 th, td {{ border: 1px solid var(--line); padding: .35rem .6rem; text-align: start;
   vertical-align: top; }}
+tbody th {{ width: 8rem; }}
 th {{ background: var(--shade); font-weight: 600; }}
-td.points {{ min-width: 4.5rem; }}
-.hint {{ white-space: pre-line; }}
+.points {{ width: 5rem; }}
+.hint {{ white-space: pre-line; overflow-wrap: anywhere; }}
 .total {{ font-size: 1.15rem; }}
 @media print {{
   :root {{ --text: #000; --ground: #fff; --shade: #fff; }}
@@ -52,7 +53,7 @@ td.points {{ min-width: 4.5rem; }}
 <table>
 <caption>All questions</caption>
 <thead>
-<tr><th scope="col">Question</th><th scope="col">Points</th><th scope="col">Hint</th></tr>
+<tr><th scope="col">Question</th><th scope="col">Points and hint</th></tr>
 </thead>
 <tbody>
 {rows}
@@ -64,7 +65,7 @@ td.points {{ min-width: 4.5rem; }}
 </html>
 """
 ROW = """\
-<tr><th scope="row">{question}</th><td class="points">{points}</td><td class="hint">{hint}</td></tr>
+<tr><th scope="row">{question}</th><td>{points}<div class="hint">{hint}</div></td></tr>
 """
 TESTS = """\
 <section>
@@ -72,7 +73,7 @@ TESTS = """\
 <table>
 <caption>{asks}</caption>
 <thead>
-<tr><th scope="col">Test</th><th scope="col">Points</th></tr>
+<tr><th scope="col">Test</th><th scope="col" class="points">Points</th></tr>
 </thead>
 <tbody>
 {rows}
@@ -87,10 +88,10 @@ def page(result):
     """The page of one result, as HTML."""
     rows = result["rows"]
     return PAGE.format(
-        title=_line(result["title"]),
-        student=_line(result["student"]),
-        id=f", {_line(result['id'])}" if result["id"] else "",
-        file=_line(result["file"]),
+        title=line(result["title"]),
+        student=line(result["student"]),
+        id=f", {line(result['id'])}" if result["id"] else "",
+        file=line(result["file"]),
         late=" (late)" if result["late"] else "",
         total=_total(rows),
         rows="".join(map(_row, rows)).rstrip(),
@@ -100,42 +101,44 @@ def page(result):
 
 def _total(rows):
     graded = [row for row in rows if row["points"] is not None]
-    points = sum(row["points"] for row in graded)
-    total = f"{points:g} of {sum(row['of'] for row in rows):g} points"
-    if open_ := sum(row["of"] for row in rows) - sum(row["of"] for row in graded):
-        total += f" so far; {open_:g} are graded by hand and still open"
+    earned, of = sum(row["points"] for row in graded), sum(row["of"] for row in rows)
+    total = f"{earned:g} of {of:g} points"
+    if len(graded) < len(rows):
+        still = of - sum(row["of"] for row in graded)
+        total += f" so far; {still:g} are graded by hand and still open"
     return total
 
 
 def _row(row):
-    return ROW.format(
-        question=_line(row["question"]),
-        points="graded by hand: open" if row["points"] is None else _points(row),
-        hint=_text(row["hint"], TEXT),
-    )
+    hint = html.escape(seen(row["hint"], TEXT))
+    return ROW.format(question=line(row["question"]), points=points(row), hint=hint)
 
 
 def _tests(row):
     if not row["tests"]:
         return ""
-    rows = [TEST.format(about=_line(test["about"]), points=_points(test)) for test in row["tests"]]
-    question, asks = _line(row["question"]), _line(row["asks"]) or "Its tests"
+    rows = [TEST.format(about=line(test["about"]), points=points(test)) for test in row["tests"]]
+    question, asks = line(row["question"]), line(row["asks"]) or "Its tests"
     return TESTS.format(question=question, asks=asks, rows="".join(rows).rstrip())
 
 
-def _points(row):
+def points(row):
+    """Of a question or test, in words."""
+    if row["points"] is None:
+        return "graded by hand: open"
     return f"{row['points']:g} of {row['of']:g}"
 
 
-def _line(text):
-    return _text(" ".join(str(text).split()), LINE)
+def line(text, limit=LINE):
+    """Text for HTML, in one line."""
+    return html.escape(seen(" ".join(str(text).split()), limit))
 
 
-def _text(text, limit):
-    """Text for HTML: of bounded length, without characters that nobody sees."""
+def seen(text, limit=LINE):
+    """Text of bounded length, without characters that nobody sees."""
     kept = (c if c.isprintable() or c == "\n" else " " * c.isspace() for c in str(text))
-    seen = "".join(kept).strip()
-    return html.escape(seen if len(seen) <= limit else f"{seen[:limit]}…")
+    whole = "".join(kept).strip()
+    return whole if len(whole) <= limit else f"{whole[:limit]}…"
 
 
 def write(results, folder):
