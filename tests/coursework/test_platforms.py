@@ -105,7 +105,7 @@ def test_a_worksheet_of_moodle_is_filled_in(form, export):
     status, told, out = export("moodle", [ADA, CY], write(WORKSHEET))
     assert out.decode("utf-8") == expected and status == 0
     assert told == ["Bob, B. (7): no result", "grades are scaled from 10 to 100 points",
-                    "OUT.csv: 2 grades"]  # fmt: skip
+                    "2 of 2 results are in OUT.csv"]  # fmt: skip
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -114,7 +114,7 @@ def test_one_column_of_a_gradebook_of_canvas_is_filled_in(form, export):
     filled = GRADEBOOK.replace(' B",,', ' B",7.00,').replace("cy,A,,", "cy,A,10.00,")
     status, told, out = export("canvas", [ADA, CY], write(GRADEBOOK), *COLUMN)
     assert out.decode("utf-8") == write(filled) and status == 0
-    assert told == ["B, Bob (7): no result", "OUT.csv: 2 grades"]
+    assert told == ["B, Bob (7): no result", "2 of 2 results are in OUT.csv"]
 
 
 @pytest.mark.parametrize("maximum, told", [
@@ -138,10 +138,13 @@ def test_a_column_without_points_gets_them_as_they_are(export):
 def test_what_is_not_all_graded_is_exported_on_request_only(export):
     for platform, template, options in (("moodle", WORKSHEET, []), ("canvas", GRADEBOOK, COLUMN)):
         _, told, out = export(platform, [BOB], template, *options)
-        assert out.decode() == template and told[-1] == "OUT.csv: 0 grades"
+        assert out.decode() == template and told[-1] == "0 of 1 results are in OUT.csv"
         assert told[0] == "Bob (7): not exported, still to be graded: proof"
         _, told, out = export(platform, [BOB], template, *options, "--partial")
-        assert told[0] == "Bob (7): exported without proof" and told[-1] == "OUT.csv: 1 grades"
+        assert (
+            told[0] == "Bob (7): exported without proof"
+            and told[-1] == "1 of 1 results are in OUT.csv"
+        )
         assert ("10.00,100.00" if platform == "moodle" else "bob,A,1.00,") in out.decode()
     comment = '"step: 1 of 5.<br>proof: graded by hand: open."'
     assert comment in export("moodle", [BOB], WORKSHEET, "--partial")[2].decode()
@@ -152,7 +155,7 @@ def test_who_is_not_in_the_template_is_told(export):
     status, told, out = export("moodle", [ADA, BOB, CY, *others], WORKSHEET)
     assert status == 0 and told == [
         "Bob (7): not exported, still to be graded: proof", "Dan (5): not in T.csv",
-        "Eve: not in T.csv", "grades are scaled from 10 to 100 points", "OUT.csv: 2 grades",
+        "Eve: not in T.csv", "grades are scaled from 10 to 100 points", "2 of 5 results are in OUT.csv",
     ]  # fmt: skip
 
 
@@ -170,7 +173,7 @@ def test_locked_and_excused_are_told(export):
     for kept in ("EX", "N/A"):
         template = GRADEBOOK.replace(' B",,', f' B",{kept},')
         _, told, out = export("canvas", [ADA], template, *COLUMN)
-        assert out.decode() == template and told[-1] == "OUT.csv: 0 grades"
+        assert out.decode() == template and told[-1] == "0 of 1 results are in OUT.csv"
         assert f"Ada Lovelace (12): {kept} was kept in Osmosis (55)" in told
 
 
@@ -185,7 +188,7 @@ def test_no_comment_is_a_formula(first, export):
 def test_one_assignment_of_many_is_exported(export):
     other = ADA | {"assignment": "1-a", "rows": [row("one", 1, 4)]}
     _, told, out = export("moodle", [other, ADA], WORKSHEET, "--assignment", "1-a")
-    assert ",25.00,100.00" in out.decode() and told[-1] == "OUT.csv: 1 grades"
+    assert ",25.00,100.00" in out.decode() and told[-1] == "1 of 1 results are in OUT.csv"
 
 
 def test_files_that_are_no_results_are_told(export, tmp_path):
@@ -197,7 +200,7 @@ def test_files_that_are_no_results_are_told(export, tmp_path):
         (folder / f"{name}.json").write_text(text)
     _, told, _ = export("moodle", [CY], WORKSHEET)
     assert told[:5] == [f"{n}.json is no result of grading, and was left out" for n in wrong]
-    assert told[-1] == "OUT.csv: 1 grades"
+    assert told[-1] == "1 of 1 results are in OUT.csv"
 
 
 WRONG = {  # platform, results, template, options -> why not

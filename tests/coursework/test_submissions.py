@@ -82,6 +82,18 @@ NAMES = {  # as they lie in a folder or zip -> student, id, name, late
         {f"{MOODLE}/y.ipynb": b"1", f"{MOODLE}/x.ipynb": b"2"},
         [ADA, (*ADA[:2], "y.ipynb", False)],
     ),
+    "Canvas, a file that looks like one of Moodle": (
+        {"lovelaceada_12_34_Bob_7_assignsubmission_file_x.ipynb": b"1"},
+        [(*CANVAS[:2], "Bob_7_assignsubmission_file_x.ipynb", False)],
+    ),
+    "Moodle, a file that looks like one of Canvas": (
+        {"Ada_12_assignsubmission_file_bob_7_8_x.ipynb": b"1"},
+        [("Ada", "12", "bob_7_8_x.ipynb", False)],
+    ),
+    "Canvas, anonymous, a file that looks like another": (
+        {"anon_9q7fE_34_7_x.ipynb": b"1"},
+        [("anon", "9q7fE", "7_x.ipynb", False)],
+    ),
     "a platform's names are the student's choice further inside": (
         {f"{MOODLE}/{BOB}/bob_12_34_x.ipynb": b"1"},
         [(*ADA[:2], "bob_12_34_x.ipynb", False)],

@@ -33,7 +33,7 @@ LOCKED = "no", "nein"
 TEST_STUDENT = "Student, Test"  # of Canvas
 KEPT = "EX", "N/A"  # of Canvas: excused, not assigned
 QUOTED = re.compile('"[^"]*(?:""[^"]*)*"')
-FORMULA = "=", "+", "-", "@", "\t"  # a spreadsheet computes a cell that begins with it
+FORMULA = "=", "+", "-", "@"  # a spreadsheet computes a cell that begins with it
 RESULT = {"student": str, "id": str, "assignment": str, "rows": list}
 ROW = {"question": str, "points": int | float | None, "of": int | float, "hint": str}
 
@@ -91,7 +91,10 @@ class Sheet:
 
     def write(self, path):
         lines = (self.separator.join(row[:-1]) + row[-1] for row in self.rows)
-        _files.write(pathlib.Path(path), self.mark + "".join(lines).encode("utf-8"))
+        try:
+            _files.write(pathlib.Path(path), self.mark + "".join(lines).encode("utf-8"))
+        except OSError as error:
+            raise ValueError(f"{path} cannot be written: {error.strerror}") from None
 
 
 def _split(text, separator):
@@ -296,17 +299,12 @@ def main(arguments=None):
         else:
             number, more = canvas(results, sheet, given["partial"], given["column"])
         sheet.write(given["out"])
-    except OSError as error:
-        return _fault(f"{given['out']} cannot be written: {error.strerror}")
     except ValueError as error:
-        return _fault(error)
-    print(*dict.fromkeys(told + more), f"{given['out']}: {number} grades", sep="\n")
+        print(error, file=sys.stderr)
+        return 2
+    done = f"{number} of {len(results)} results are in {given['out']}"
+    print(*dict.fromkeys(told + more), done, sep="\n")
     return 0
-
-
-def _fault(why):
-    print(why, file=sys.stderr)
-    return 2
 
 
 if __name__ == "__main__":

@@ -37,8 +37,9 @@ CANVAS = re.compile(
     rf"(?P<student>\w+?)(?P<late>_LATE)?_(?P<id>{NUMBER})_(?P<file>{NUMBER})_(?P<name>.+)"
 )
 ANONYMOUS = re.compile(
-    rf"(?P<late>LATE_)?(?P<student>anon)_(?P<id>\w+?)_(?P<file>{NUMBER})_(?P<name>.+)"
+    rf"(?P<late>LATE_)?(?P<student>anon)_(?P<id>[0-9A-Za-z]{{5}})_(?P<file>{NUMBER})_(?P<name>.+)"
 )
+FORMS = MOODLE, CANVAS, ANONYMOUS
 VERSION = re.compile(rf"(?P<name>.+?)(-(?P<number>{NUMBER}))?(?P<suffix>\.\w+)")
 SILENT = "__macosx", "timestamp.txt"  # of macOS and of nbgrader
 STREAMED = zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED  # other kinds unpack all that they are given
@@ -143,18 +144,18 @@ def _handed(files, of_classes, left):
 
 
 def _owned(file):
-    top = file.pieces[0]
-    for form in (ANONYMOUS, CANVAS, MOODLE):
-        if found := form.fullmatch(top):
-            by, name = found.groupdict(), file.pieces[-1]
-            if len(file.pieces) == 1:
-                name = by["name"] or name
-            who = by["student"], by["id"] or "", True, name, file
-            if form is MOODLE:
-                return _Handed(*who)
-            return _Handed(*who, bool(by["late"]), () if len(file.pieces) > 1 else _version(by))
-    student = top if len(file.pieces) > 1 else pathlib.PurePath(top).stem
-    return _Handed(student, "", False, file.pieces[-1], file)
+    top, name = file.pieces[0], file.pieces[-1]
+    alone = len(file.pieces) == 1
+    forms = filter(None, (form.fullmatch(top) for form in FORMS))
+    # what looks like another platform's further on is the student's
+    by = min(forms, key=lambda found: found.end("student"), default=None)
+    if not by:
+        return _Handed(pathlib.PurePath(top).stem if alone else top, "", False, name, file)
+    name = alone and by["name"] or name
+    who = by["student"], by["id"] or "", True, name, file
+    if by.re is MOODLE:
+        return _Handed(*who)
+    return _Handed(*who, bool(by["late"]), _version(by) if alone else ())
 
 
 def _version(by):
