@@ -155,7 +155,8 @@ def test_who_is_not_in_the_template_is_told(export):
     status, told, out = export("moodle", [ADA, BOB, CY, *others], WORKSHEET)
     assert status == 0 and told == [
         "Bob (7): not exported, still to be graded: proof", "Dan (5): not in T.csv",
-        "Eve: not in T.csv", "grades are scaled from 10 to 100 points", "2 of 5 results are in OUT.csv",
+        "Eve: not in T.csv", "grades are scaled from 10 to 100 points",
+        "2 of 5 results are in OUT.csv",
     ]  # fmt: skip
 
 

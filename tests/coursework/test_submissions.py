@@ -189,14 +189,14 @@ def test_what_is_no_notebook_is_left_out_in_one_sentence(tmp_path):
 
 def test_names_of_any_encoding(tmp_path):
     composed, apart = "Jürg", "Ju\u0308rg"
-    content = zipped({"XXXXrg/x.ipynb": b"1", "YYrg/x.ipynb": b"2"})
+    content = zipped({"XXXXrg/x.ipynb": b"1", "YYrg/x.ipynb": b"2", "Ægir Œ/x.ipynb": b"3"})
     content = content.replace(b"XXXX", "Jü".encode() + b"_").replace(
         b"YY", "J\x81".encode("latin-1")
     )
     (tmp_path / "all.zip").write_bytes(content)
     made, told = submissions.found(tmp_path / "all.zip")
-    assert {one.student for one in made} == {"Jü_rg", composed} and not told
-    assert sorted(one.read() for one in made) == [b"1", b"2"]
+    assert {one.student for one in made} == {"Jü_rg", composed, "Ægir Œ"} and not told
+    assert sorted(one.read() for one in made) == [b"1", b"2", b"3"]
 
     folder = laid_out(tmp_path / "all", {f"{apart}/x.ipynb": b"1", "a\nb/x.ipynb": b"2"})
     os.mkdir(os.fsencode(folder) + b"/J\xfc")
@@ -276,13 +276,17 @@ def test_zips_lie_in_zips_once_and_hold_few_notebooks(tmp_path, monkeypatch):
     path.write_bytes(zipped({
         "ada/a.zip": {"b.zip": {"x.ipynb": b"1"}, "y.ipynb": b"2"}, "bob/hw.zip": many,
         "cyd/hw.zip": {**many, "a": b"", "b": b"", "c": b""},
+        "dan/hw.zip": {"1.ipynb": b"3", "2.ipynb": b"4", "a": b"", "b": b"", "c": b""},
+        "eve": b"",
     }))  # fmt: skip
     made, told = submissions.found(path)
-    assert [one.read() for one in made] == [b"2"]
+    assert [one.read() for one in made] == [b"2", b"3", b"4"]
     assert told == [
         "ada: left out b.zip: a zip inside of a student's zip",
         "all.zip/cyd/hw.zip: more than 5 entries",
         "bob: left out hw.zip: it holds more than 2 notebooks",
+        "dan: left out a, b, c: no notebook",
+        "eve: left out eve: no notebook",
     ]
 
 
