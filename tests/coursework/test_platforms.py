@@ -42,7 +42,8 @@ COLUMN = ["--assignment", "2-osmosis", "--column", "Osmosis (55)"]
 
 
 def row(question, points, of, hint=""):
-    return {"question": question, "points": points, "of": of, "hint": hint}
+    kind = "by hand" if points is None else "differs"
+    return {"question": question, "kind": kind, "points": points, "of": of, "hint": hint}
 
 
 def result(student, number, *rows, assignment="2-osmosis"):

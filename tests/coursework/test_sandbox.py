@@ -14,10 +14,10 @@ import time
 
 import numpy as np
 import pytest
-from coursework import isolation as levels
-from coursework import wire
 from coursework.sandbox import Cell, NoSandbox, Sandbox, best, bubblewrap, guarded
 
+from coursework import isolation as levels
+from coursework import wire
 from dpss.exercises import Exercise, judge
 from dpss.exercises.judge import Late, Unfit
 

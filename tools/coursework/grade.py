@@ -26,15 +26,18 @@ from tqdm import tqdm
 from dpss import _files
 
 from . import answers, feedback, results, sandbox, source, submissions
+from .isolation import why_no_bubblewrap
 from .results import Refused
 
 SECONDS = 300  # for one submission
 CODE = [*sorted((ROOT / "tools/coursework").glob("*.py")), *sorted((ROOT / "dpss").rglob("*.py"))]
-UNGUARDED = """\
-bubblewrap is not to be had here (https://github.com/containers/bubblewrap; on Debian and Ubuntu:
-apt-get install bubblewrap). Without it the code of students runs as you: with limits, but it can
-read your files, among them these tests and other submissions, and use the network. If this machine
-holds nothing that they must not see, say so: --guarded (with make: GUARDED=yes)."""
+RISK = """\
+WARNING: the code of students runs without bubblewrap, as you: with limits, but it can read your
+files, among them the tests and other submissions, and use the network."""
+CONSENT = """\
+The code of students would run as you, with limits; but it could read the tests and other
+submissions, and use the network. On a machine that holds nothing that they must not see, say so:
+--guarded (with make: GUARDED=yes)."""
 
 
 def graded(assignment, content, seed, isolation):
@@ -121,7 +124,7 @@ def _recognised(submission, assignments):
     try:
         content = submission.read()
         cells, _ = answers.cells_of(content)
-    except (answers.Unreadable, submissions.Unreadable) as error:
+    except (answers.Unreadable, ValueError) as error:
         return result | {"assignment": only, "title": only, "why": str(error)}, None, -1
     sizes = {name: answers.matches(cells, made) for name, made in assignments.items()}
     best = max(sizes, key=sizes.get)
@@ -220,7 +223,7 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     try:
         return _run(options)
-    except Refused as error:
+    except (Refused, OSError) as error:
         print(error, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -230,9 +233,11 @@ def main(arguments=None):
 
 def _run(options):
     folder = options.TO.with_suffix("")
-    isolation = sandbox.best() or ("guarded" if options.guarded else None)
+    isolation = sandbox.best() or (sandbox.guarded if options.guarded else None)
     if isolation is None:
-        raise Refused(UNGUARDED)
+        raise Refused(f"{why_no_bubblewrap()}\n{CONSENT}")
+    if isolation == sandbox.guarded:
+        print(RISK, file=sys.stderr)
     if options.TO.suffix != ".csv":
         raise Refused(f"TO is {options.TO}; needed: a name that ends in .csv")
     paths = source.sources(options.private)
@@ -248,7 +253,7 @@ def _run(options):
     found, left_out = submissions.found(options.FROM)
     for sentence in left_out:
         print(sentence)
-    folder.mkdir(parents=True, exist_ok=True)
+    (folder / results.FOLDER).mkdir(parents=True, exist_ok=True)
     seed = _seed(options.seed or folder / "seed")
     part, of = options.shard
     planned, jobs = plan(found, assignments), []

@@ -4,7 +4,8 @@
     python -m coursework.platforms canvas RESULTS GRADEBOOK.csv OUT.csv
         --assignment NAME --column "Osmosis (12345)"
 
-RESULTS is the folder of results that `make grade` writes. Students are found by number, not by
+RESULTS is the folder that `make grade` writes beside its table, with results and points given by
+hand. Students are found by number, not by
 name; every cell but those that are filled in stays as it was, to the quotation mark.
 """
 
@@ -19,6 +20,7 @@ import sys
 from dpss import _files
 
 from . import feedback
+from .results import finished
 
 COLUMNS = {  # of Moodle's grading worksheet, in English and in German
     "identifier": ("Identifier", "ID"),
@@ -35,7 +37,8 @@ KEPT = "EX", "N/A"  # of Canvas: excused, not assigned
 QUOTED = re.compile('"[^"]*(?:""[^"]*)*"')
 FORMULA = "=", "+", "-", "@"  # a spreadsheet computes a cell that begins with it
 RESULT = {"student": str, "id": str, "assignment": str, "rows": list}
-ROW = {"question": str, "points": int | float | None, "of": int | float, "hint": str}
+ROW = {"question": str, "kind": str, "hint": str}
+ROW |= {"points": int | float | None, "of": int | float}
 
 
 class Sheet:
@@ -257,7 +260,8 @@ def results_in(folder, assignment=None):
     if not there or assignment not in (None, *there):
         raise ValueError(f"{folder} has no result{f' of {assignment}' if assignment else ''}; "
                          f"needed: one of {', '.join(there) or 'some assignment'}")  # fmt: skip
-    return [r for r in results if assignment in (None, r["assignment"])], told
+    wanted = [r for r in results if assignment in (None, r["assignment"])]
+    return finished(folder, wanted), told
 
 
 def _is_result(value):

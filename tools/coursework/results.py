@@ -29,7 +29,7 @@ FILLED = "student id assignment question of points comment".split()
 OPEN = "by hand"  # the kind of a row that waits for its grader
 
 
-class Refused(Exception):
+class Refused(ValueError):
     """Something that the instructor gave is not right; the message says what is needed."""
 
 
@@ -49,14 +49,6 @@ def stored(folder, result):
         return json.loads(path(folder, result).read_text("utf-8"))
     except (OSError, ValueError):
         return None
-
-
-def load(folder):
-    """All results in a folder, with the points given by hand, in the order of students."""
-    files = sorted((folder / FOLDER).glob("*.json"))
-    if not files:
-        raise Refused(f"{folder} holds no results; needed: a folder that `make grade` made")
-    return finished(folder, [json.loads(file.read_text("utf-8")) for file in files])
 
 
 def finished(folder, results):
