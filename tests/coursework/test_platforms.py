@@ -132,8 +132,9 @@ def test_grades_are_scaled_and_written_as_the_platform_writes_numbers(maximum, t
 
 
 def test_a_column_without_points_gets_them_as_they_are(export):
-    _, told, out = export("canvas", [ADA], GRADEBOOK.replace(",10.00", ","), *COLUMN)
-    assert ",7.00,3.00" in out.decode() and not any("scaled" in each for each in told)
+    for none in (",", ",0.00"):
+        _, told, out = export("canvas", [ADA], GRADEBOOK.replace(",10.00", none), *COLUMN)
+        assert ",7.00,3.00" in out.decode() and not any("scaled" in each for each in told)
 
 
 def test_what_is_not_all_graded_is_exported_on_request_only(export):

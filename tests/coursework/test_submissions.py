@@ -132,13 +132,15 @@ def test_a_folder_may_hold_zips_of_classes(tmp_path):
 
 
 def test_of_what_was_handed_in_again_the_last_one_counts(tmp_path):
-    names = "a_1_20_x.ipynb a_1_31_x-2.ipynb a_1_30_x-10.ipynb a_1_9_y.ipynb b_2_5_x-1.ipynb"
-    laid_out(tmp_path, {name: name.encode() for name in names.split()})
+    names = "a_1_20_x a_1_31_x-2 a_1_30_x-10 a_1_9_y b_2_5_x-1 b_2_6_x"
+    names = [f"{name}.ipynb" for name in names.split()]
+    laid_out(tmp_path, {name: name.encode() for name in names})
     made, told = submissions.found(tmp_path)
     assert [one.read().decode() for one in made] == [
         "a_1_30_x-10.ipynb", "a_1_9_y.ipynb", "b_2_5_x-1.ipynb"
     ]  # fmt: skip
-    assert told == ["a (1): left out x-2.ipynb, x.ipynb: x-10.ipynb counts instead"]
+    assert told == ["a (1): left out x-2.ipynb, x.ipynb: x-10.ipynb counts instead",
+                    "b (2): left out x.ipynb: x-1.ipynb counts instead"]  # fmt: skip
 
 
 def test_zips_that_were_handed_in_again_count_once(tmp_path):
@@ -177,13 +179,13 @@ def test_silently_left_out_is_what_no_student_made(tmp_path):
 def test_what_is_no_notebook_is_left_out_in_one_sentence(tmp_path):
     names = "a.pdf b.png c.txt d.ipynb.txt"
     files = {f"{MOODLE}/{name}": b"1" for name in names.split()}
-    made, told = submissions.found(
-        laid_out(tmp_path, {**files, f"{BOB}/x.ipynb": b"2", "e_1_2_x.py": b""})
-    )
-    assert [one.student for one in made] == ["Bob"]
+    files |= {f"{BOB}/x.ipynb": b"2", "e_1_2_x.py": b"", "fay.zip": {"x.ipynb": b"", "y": b""}}
+    made, told = submissions.found(laid_out(tmp_path, files))
+    assert [one.student for one in made] == ["Bob", "fay"]
     assert told == [
         "Ada Lovelace (1234567): left out a.pdf, b.png, c.txt and 1 more: no notebook",
         "e (1): left out x.py: no notebook",
+        "fay: left out y: no notebook",
     ]
 
 
@@ -366,3 +368,18 @@ def test_what_vanished_or_may_not_be_read_is_told(tmp_path):
     (tmp_path / "ada" / "x.ipynb").unlink()
     with pytest.raises(ValueError, match="^ada/x.ipynb cannot be read: No such file"):
         only.read()
+
+
+def test_a_folder_that_may_not_be_read_is_told(tmp_path, monkeypatch):
+    laid_out(tmp_path, {"ada/x.ipynb": b"1", "bob/x.ipynb": b"2"})
+    scandir = os.scandir
+
+    def guarded(path):
+        if str(path).endswith("bob"):
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", guarded)
+    made, told = submissions.found(tmp_path)
+    assert [one.student for one in made] == ["ada"]
+    assert told == ["bob: cannot be read: Permission denied"]

@@ -223,7 +223,7 @@ def _comment(result):
 
 def _comma(sheet, numbers):
     """Whether numbers of a sheet have a decimal comma."""
-    signs = "".join(text for text in numbers if not math.isnan(_number(text)))
+    signs = "".join(numbers)
     return "," in signs or ("." not in signs and sheet.separator == ";")
 
 
