@@ -1,6 +1,7 @@
-"""Feedback: a page for each student, complete in itself: no script, nothing from elsewhere.
+"""Pages that are complete in themselves, without a script or anything from elsewhere.
 
-It tells points, hints and what each test is about; never an input or a value that was expected.
+One for each student tells points, hints and what each test is about; never an input or a value that
+was expected. One for each derivation shows all answers, with the rubric, to those who grade it.
 """
 
 import hashlib
@@ -10,8 +11,8 @@ import re
 
 from dpss import _files
 
-LINE, TEXT = 200, 4000  # characters of what comes from students
-PAGE = """\
+LINE, TEXT, ANSWER = 200, 4000, 40_000  # characters of what comes from students
+SHELL = """\
 <!DOCTYPE html>
 <html lang="en">
 <head>
@@ -20,7 +21,7 @@ PAGE = """\
 <meta http-equiv="Content-Security-Policy"
  content="default-src 'none'; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'">
 <meta name="robots" content="noindex">
-<title>{title}: {student}</title>
+<title>{title}</title>
 <style>
 :root {{ color-scheme: light dark; --text: #1c1c1c; --ground: #fff; --line: #767676;
   --shade: #f3f3f3; }}
@@ -38,6 +39,7 @@ tbody th {{ width: 8rem; }}
 th {{ background: var(--shade); font-weight: 600; }}
 .points {{ width: 5rem; }}
 .hint {{ white-space: pre-line; overflow-wrap: anywhere; }}
+.answer {{ white-space: pre-wrap; overflow-wrap: anywhere; }}
 .total {{ font-size: 1.15rem; }}
 @media print {{
   :root {{ --text: #000; --ground: #fff; --shade: #fff; }}
@@ -47,6 +49,12 @@ th {{ background: var(--shade); font-weight: 600; }}
 </head>
 <body>
 <main>
+{main}
+</main>
+</body>
+</html>
+"""
+PAGE = """\
 <h1>{title}</h1>
 <p><bdi>{student}</bdi>{id}<br>handed in: <bdi>{file}</bdi>{late}</p>
 <p class="total"><strong>{total}</strong></p>
@@ -60,9 +68,19 @@ th {{ background: var(--shade); font-weight: 600; }}
 </tbody>
 </table>
 {tests}
-</main>
-</body>
-</html>
+"""
+DERIVATION = """\
+<h1>{title}: {question}</h1>
+<p>{of} points each; they go into by-hand.csv.</p>
+<h2>Model answer and rubric</h2>
+<div class="answer">{rubric}</div>
+{answers}
+"""
+ANSWERED = """\
+<section>
+<h2><bdi>{student}</bdi>{id}</h2>
+<div class="answer">{answer}</div>
+</section>
 """
 ROW = """\
 <tr><th scope="row">{question}</th><td>{points}<div class="hint">{hint}</div></td></tr>
@@ -87,7 +105,7 @@ TEST = '<tr><td>{about}</td><td class="points">{points}</td></tr>\n'
 def page(result):
     """The page of one result, as HTML."""
     rows = result["rows"]
-    return PAGE.format(
+    main = PAGE.format(
         title=line(result["title"]),
         student=line(result["student"]),
         id=f", {line(result['id'])}" if result["id"] else "",
@@ -96,7 +114,44 @@ def page(result):
         total=_total(rows),
         rows="".join(map(_row, rows)).rstrip(),
         tests="".join(map(_tests, rows)).rstrip(),
-    )
+    ).rstrip()
+    return SHELL.format(title=f"{line(result['title'])}: {line(result['student'])}", main=main)
+
+
+def derivation(pairs):
+    """The page of one question that is graded by hand, of (result, row) of all students."""
+    (result, row), *_ = pairs
+    answers = [
+        ANSWERED.format(
+            student=line(result["student"]),
+            id=f", {line(result['id'])}" if result["id"] else "",
+            answer=html.escape(seen(row["answer"], ANSWER)) or "(empty)",
+        )
+        for result, row in pairs
+    ]
+    title, question = line(result["title"]), line(row["question"])
+    main = DERIVATION.format(
+        title=title,
+        question=question,
+        of=f"{row['of']:g}",
+        rubric=html.escape(row["rubric"]),
+        answers="".join(answers).rstrip(),
+    ).rstrip()
+    return SHELL.format(title=f"{title}: {question}", main=main)
+
+
+def write_derivations(results, folder):
+    """Write a page for each question that has answers to be graded by hand; the files."""
+    asked = {}
+    for result in results:
+        for row in result["rows"]:
+            if "answer" in row:
+                asked.setdefault((result["assignment"], row["question"]), []).append((result, row))
+    folder.mkdir(parents=True, exist_ok=True)
+    written = {folder / f"{_safe(name)}-{_safe(of)}.html": x for (name, of), x in asked.items()}
+    for file, pairs in written.items():
+        _files.write(file, derivation(pairs).encode("utf-8"))
+    return list(written)
 
 
 def _total(rows):

@@ -275,6 +275,7 @@ def _run(options):
     done = results.finished(folder, [results.stored(folder, result) for result, _ in planned])
     results.write(folder, options.TO, done)
     feedback.write(done, folder / "feedback")
+    feedback.write_derivations(done, folder / "by-hand")
     waiting = sum(row["points"] is None for result in done for row in result["rows"])
     print(f"{options.TO}: {len(done)} submissions, isolation: {isolation}; {waiting} questions")
     print(f"wait for points in {folder / results.BY_HAND}; feedback pages in {folder / 'feedback'}")
