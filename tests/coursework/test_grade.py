@@ -377,6 +377,7 @@ def test_two_files_of_one_student_are_one_submission(graded, tmp_path):
     [
         (["--assignment", "7-x"], "--assignment is '7-x'; needed: one of 1-gaussian-scale-space"),
         (["--seed", "."], "Is a directory"),
+        (["--private", "no such folder"], "no such folder holds no .md file; needed: a folder"),
     ],
 )
 def test_what_the_instructor_gave_wrong_is_told(options, words, graded):

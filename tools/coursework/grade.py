@@ -240,7 +240,10 @@ def _run(options):
         print(RISK, file=sys.stderr)
     if options.TO.suffix != ".csv":
         raise Refused(f"TO is {options.TO}; needed: a name that ends in .csv")
-    paths = source.sources(options.private)
+    try:
+        paths = source.sources(options.private)
+    except ValueError as error:
+        raise Refused(f"--private: {error}") from None
     if options.assignment:
         if options.assignment not in paths:
             needed = f"one of {', '.join(paths)}"

@@ -152,8 +152,13 @@ def _for_students(part):
 
 
 def sources(private=None):
-    """Name -> path of all sources; those of the folder `private` add to the book's, or replace."""
+    """Name -> path of all sources; those of the folder `private` add to the book's, or replace.
+
+    ValueError for a folder without one.
+    """
     folders = [FOLDER] if private is None else [FOLDER, pathlib.Path(private)]
+    if not list(folders[-1].glob("*.md")):
+        raise ValueError(f"{folders[-1]} holds no .md file; needed: a folder of sources")
     found = {path.stem: path for folder in folders for path in sorted(folder.glob("*.md"))}
     return dict(sorted(found.items()))
 
@@ -191,7 +196,7 @@ def read(path):
 
 def _part(cell, where):
     roles = [role for role in ROLES if role in cell.metadata]
-    extra = {*cell.metadata} - {*ROLES, "points", "tags"}
+    extra = {*cell.metadata} - {*ROLES, "points"}
     if len(roles) > 1 or extra:
         needed = f"one of {', '.join(ROLES)}, and nothing else but points"
         raise ValueError(
