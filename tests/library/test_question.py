@@ -55,8 +55,8 @@ def breaks_when_large(u):
         (lambda u: u**2, 0, "mistake", HINT, HINT),
         (lambda u: 1.1 * np.sqrt(u), 3, "differs", "Everywhere it is 1.1 times what is expected. "
          "Not as expected: small numbers, squares lead back.", "for u = ["),
-        (lambda u: np.where(u > 3, 0, np.sqrt(u)), 3, "differs", "Not as expected: large", "for u ="),
-        (lambda u: np.where((u > 1) & (u < 2), 0, np.sqrt(u)), 5, "mistake", "Square your", "Square"),
+        (lambda u: np.where(u > 3, 0, np.sqrt(u)), 3, "differs", "expected: large", "for u"),
+        (lambda u: np.where((u > 1) & (u < 2), 0, np.sqrt(u)), 5, "mistake", "Square y", ""),
         (breaks_when_large, 3, "fails", "AttributeError in the line", "; for u = "),
         (loop, 0, "fails", "no answer within 0.3 s", "no answer"),
         (lambda u: None, 0, "open", "not done yet", "not done yet"),
