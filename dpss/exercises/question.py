@@ -175,7 +175,8 @@ class Question(Exercise):
             raise error if isinstance(error, Unfit) else Unfit(stopped(error)) from None
         if found is None or found is ...:
             raise Open
-        return plain(found)
+        count = len(results(self.function(*values)))
+        return tuple(results(found, count)) if count > 1 else plain(found)
 
     def _on(self, inputs, tolerance=None):
         """The exercise with these inputs; a number or an array is asked for once."""
