@@ -4,6 +4,7 @@ import ast
 import os
 import pathlib
 import re
+import sys
 
 import nbformat
 import pytest
@@ -87,6 +88,27 @@ def test_the_instructor_version_executes_and_gives_every_point(assignment, monke
         found = eval(compile(ast.Expression(last.value), name, "eval"), namespace)
         assert found == cell.metadata["nbgrader"]["points"] > 0
         assert capsys.readouterr().out.endswith("right\n")
+
+
+def test_nbgrader_finds_solutions_in_answers_alone(assignment):
+    """It refuses a notebook in which another cell has their markers."""
+    for cell in assignment.instructor().cells:
+        marks = cell.metadata.get("nbgrader", {})
+        assert ("### BEGIN SOLUTION" in cell.source) <= marks.get("solution", False)
+        assert ("### BEGIN HIDDEN" in cell.source) == marks.get("grade_id", "").endswith("-tests")
+
+
+def test_an_answer_that_warns_leaves_no_warning_under_the_tests(monkeypatch, capsys):
+    """nbgrader gives 0 points where a cell of tests writes to the stream of errors."""
+    monkeypatch.setenv("COURSEWORK_SEED", "a secret")
+    cells = code(source.read(SAMPLE).instructor())
+    namespace = {}
+    exec(cells["setup"].source + "\n" + cells["smooth"].source, namespace)
+    right = namespace["smooth"]
+    namespace["smooth"] = lambda u: (print("!", file=sys.stderr), right(u))[1]
+    exec(cells["smooth-tests"].source, namespace)
+    said = capsys.readouterr()
+    assert said.err == "" and said.out == "right\n"
 
 
 def test_the_committed_student_versions_are_those_of_the_sources():

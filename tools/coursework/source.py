@@ -27,9 +27,11 @@ from dpss.exercises.question import Question
 FOLDER = ROOT / "coursework" / "source"
 ROLES = "given", "answer", "tests"
 SOLUTION = re.compile(r"^([ \t]*)### BEGIN SOLUTION\n.*?^[ \t]*### END SOLUTION\n?", re.M | re.S)
+MARKERS = re.compile(r"^[ \t]*### (BEGIN|END) SOLUTION\n", re.M)
 HIDDEN = re.compile(r"^### BEGIN HIDDEN TESTS\n(.*?)^### END HIDDEN TESTS\n?", re.M | re.S)
 POINTS = re.compile(r"\{\{ *([\w-]+) *\}\}")
 STUB, BLANK = "# your code here", "*Your answer here.*"
+ALONE = "# graded by hidden tests"
 RULES = f"""\
 **How to hand in.** Only the cells that say `{STUB}` or *Your answer here* are read, and those that
 are given and come before them. So all that an answer needs stands in its own cell, or in that of an
@@ -40,12 +42,15 @@ any name."""
 GRADED = """\
 ### BEGIN HIDDEN TESTS
 def marks_of(answer):
+    import contextlib
+    import io
     import os
 
     from dpss.exercises import Question
 
 {key}
-    return question.grade(answer, os.environ["COURSEWORK_SEED"])
+    with contextlib.redirect_stderr(io.StringIO()):  # nbgrader gives 0 points where a warning is
+        return question.grade(answer, os.environ["COURSEWORK_SEED"])
 
 
 marks = marks_of(globals().get("{name}"))
@@ -94,9 +99,7 @@ class Assignment:
 
     def student(self):
         """The notebook that students get: no solution, no hidden test; and how to hand it in."""
-        notebook = self._notebook(_for_students)
-        notebook.cells.insert(1, nbformat.v4.new_markdown_cell(RULES, id="how-to-hand-in"))
-        return notebook
+        return self._notebook(_for_students)
 
     def instructor(self):
         """The notebook with everything, a source for `nbgrader generate_assignment`."""
@@ -104,12 +107,13 @@ class Assignment:
 
         def text(part):
             if part.role in ("given", "answer") and part.kind == "code":
-                before.append(part.text)
+                before.append(MARKERS.sub("", part.text))  # nbgrader allows them in answers alone
             if part.role != "tests":
                 return part.text
             key = "\n".join([*before, HIDDEN.search(part.text)[1]])
             graded = GRADED.format(key=textwrap.indent(key, "    "), name=part.name)
-            return HIDDEN.sub(lambda _: graded, part.text)
+            alone = "" if HIDDEN.sub("", part.text) else f"{ALONE}\n"
+            return alone + HIDDEN.sub(lambda _: graded, part.text)
 
         return self._notebook(text)
 
@@ -127,6 +131,7 @@ class Assignment:
                 cell.metadata["nbgrader"] = self._nbgrader(part)
                 cell.id = cell.metadata["nbgrader"]["grade_id"]
             notebook.cells.append(cell)
+        notebook.cells.insert(1, nbformat.v4.new_markdown_cell(RULES, id="how-to-hand-in"))
         return notebook
 
     def _worth(self, found):
@@ -148,7 +153,7 @@ def _for_students(part):
     if part.role == "answer" and part.kind == "markdown":
         return BLANK
     if part.role == "tests":
-        return HIDDEN.sub("", part.text) or "# graded by hidden tests"
+        return HIDDEN.sub("", part.text) or ALONE
     return SOLUTION.sub(lambda found: f"{found[1]}{STUB}\n", part.text)
 
 

@@ -2,10 +2,10 @@
 
     coursework/student/NAME.ipynb            what students get, shown in the book
     _build/coursework/source/NAME/NAME.ipynb     with solutions and tests, for nbgrader
-    _build/coursework/release/NAME/NAME.ipynb    what students get, where nbgrader looks
 
-Those of a private folder are written to _build alone. `nbgrader autograde` and its other commands
-run in _build/coursework, with the secret seed in the environment as COURSEWORK_SEED.
+What students get of a private folder is in _build/coursework/student. nbgrader makes
+`release` itself; its commands run in _build/coursework, with the secret seed in the environment
+as COURSEWORK_SEED.
 """
 
 import argparse
@@ -39,12 +39,9 @@ def main(*arguments):
     for name, path in sources(options.private).items():
         made = read(path)
         student, instructor = text(made.student()), text(made.instructor())
-        written = {
-            BUILT / "source" / name / f"{name}.ipynb": instructor,
-            BUILT / "release" / name / f"{name}.ipynb": student,
-        }
-        if path.parent == FOLDER:
-            written[STUDENT / f"{name}.ipynb"] = student
+        written = {BUILT / "source" / name / f"{name}.ipynb": instructor}
+        folder = STUDENT if path.parent == FOLDER else BUILT / "student"
+        written[folder / f"{name}.ipynb"] = student
         for file, content in written.items():
             file.parent.mkdir(parents=True, exist_ok=True)
             _files.write(file, content.encode())
