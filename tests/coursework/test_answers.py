@@ -22,7 +22,9 @@ def notebook(change=lambda cells: None, **answered):
 
 
 def found(content):
-    return answers.answers(answers.cells_of(content)[0], SAMPLE)
+    """({name: text}, flags) of a submission."""
+    cells, flags = answers.answers(answers.cells_of(content)[0], SAMPLE)
+    return {name: cell["source"] for name, cell in cells.items()}, flags
 
 
 def test_every_answer_is_found_as_it_was_handed_out():
@@ -90,6 +92,33 @@ def test_a_cell_that_is_gone_is_no_answer():
     assert {"smooth", "proof"}.isdisjoint(texts) and "limit" in texts
 
 
+def test_a_derivation_without_a_cell_is_a_flag():
+    _, flags = found(notebook(nameless, smooth=RIGHT))
+    assert "proof: there is no cell for this derivation; look into the file" in flags
+
+
+@pytest.mark.parametrize(
+    "attached, names",
+    [
+        ({"a.png": {"image/png": "QUJD\nRA=="}}, ["a.png"]),
+        ({"a.png": {"image/svg+xml": "QUJD"}, "b.jpg": {"image/jpeg": "QQ=="}}, ["b.jpg"]),
+        ({"a.png": {"image/png": '"><script>'}}, []),
+        ({"a.png": 3}, []),
+        ([1], []),
+        (None, []),
+    ],
+)
+def test_pictures_of_a_derivation_are_taken_if_they_are_pictures(attached, names):
+    def attach(cells):
+        for cell in cells:
+            cell["attachments"] = attached
+
+    cells, _ = answers.answers(answers.cells_of(notebook(attach))[0], SAMPLE)
+    pictures = cells["proof"]["pictures"]
+    assert [name for name, _ in pictures] == names
+    assert all(data.startswith("data:image/") and "\n" not in data for _, data in pictures)
+
+
 def test_text_may_be_one_string_and_in_utf_16():
     def joined(cells):
         for cell in cells:
@@ -98,7 +127,7 @@ def test_text_may_be_one_string_and_in_utf_16():
     content = notebook(joined, smooth=RIGHT + "# γ\n").decode()
     assert found(content.encode())[0]["smooth"] == RIGHT + "# γ\n"
     cells, flags = answers.cells_of(json.dumps(json.loads(content)).encode("utf-16"))
-    assert answers.answers(cells, SAMPLE)[0]["smooth"] == RIGHT + "# γ\n" and "utf-16" in flags[0]
+    assert answers.answers(cells, SAMPLE)[0]["smooth"]["source"] == RIGHT + "# γ\n" and "utf-16" in flags[0]
     assert not answers.cells_of("\ufeff".encode() + content.encode())[1]
 
 
@@ -107,7 +136,7 @@ def test_a_sign_that_no_other_encoding_knows_does_not_end_the_grading(length):
     text = "def smooth(u):\n    return u  # caf\n" + "#" * length
     content = notebook(smooth=text).replace(b"caf", b"caf\xe9")
     cells, flags = answers.cells_of(content)
-    assert "café" in answers.answers(cells, SAMPLE)[0]["smooth"] and "latin-1" in flags[0]
+    assert "café" in answers.answers(cells, SAMPLE)[0]["smooth"]["source"] and "latin-1" in flags[0]
 
 
 @pytest.mark.parametrize(

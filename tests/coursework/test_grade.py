@@ -5,11 +5,16 @@ import io
 import json
 import os
 import pathlib
+import signal
+import subprocess
+import sys
+import time
 import zipfile
 
 import pytest
 
 from coursework import grade, results, sandbox, source, versions
+from execute import ROOT
 
 HERE = pathlib.Path(__file__).parent
 SAMPLE = source.read(HERE / "sample.md")
@@ -272,13 +277,27 @@ def test_hidden_inputs_hang_on_the_seed_and_feedback_does_not_tell_them(graded, 
     reasons = []
     for seed in ("one", "one", "two"):
         (tmp_path / "seed").write_text(seed)
-        found, _ = graded({"Ada.ipynb": wrong}, "--seed", str(tmp_path / "seed"))
+        to = f"{seed}.csv"
+        found, _ = graded({"Ada.ipynb": wrong}, "--seed", str(tmp_path / "seed"), to=to)
         reasons.append(found["Ada"]["smooth"]["reason"])
     assert reasons[0] == reasons[1] != reasons[2] and "expected" in reasons[0]
-    (page,) = (tmp_path / "grades" / "feedback").glob("*.html")
+    (page,) = (tmp_path / "two" / "feedback").glob("*.html")
     text = page.read_text("utf-8")
     assert "lines of one and two entries" in text and "expected [" not in text
     assert reasons[2][:12] not in text and "Rubric" not in text
+
+
+def test_one_folder_has_one_seed(graded, tmp_path):
+    class_ = {"Ada.ipynb": notebook()}
+    for name in ("one", "two"):
+        (tmp_path / name).write_text(name)
+    graded(class_, "--seed", str(tmp_path / "one"))
+    stored = [file.read_bytes() for file in (tmp_path / "grades" / "results").iterdir()]
+    found, said = graded(class_)  # the seed was kept
+    assert found and "is new" not in said
+    assert stored == [file.read_bytes() for file in (tmp_path / "grades" / "results").iterdir()]
+    status, said = graded(class_, "--seed", str(tmp_path / "two"))
+    assert status == 2 and "grades were made with another seed" in said
 
 
 def test_derivations_are_shown_with_their_rubric_to_those_who_grade_them(graded, tmp_path):
@@ -288,23 +307,75 @@ def test_derivations_are_shown_with_their_rubric_to_those_who_grade_them(graded,
     text = page.read_text("utf-8")
     assert "&lt;script&gt;" in text and "<script" not in text and "Rubric" in text
     assert text.index("Ada") < text.index("is a mean.") < text.index("Bob")
+    assert text.index("Bob") < text.index("(nothing is filled in)")
 
 
-def test_points_by_hand_are_filled_in_and_kept(graded, tmp_path):
+@pytest.fixture
+def by_hand(tmp_path):
+    """Fills in points and comments in by-hand.csv: (student, question, points, comment)."""
+
+    def fill(*filled):
+        file = tmp_path / "grades" / results.BY_HAND
+        text = file.read_text("utf-8-sig")
+        rows = list(csv.DictReader(io.StringIO(text)))
+        for student, question, points, comment in filled:
+            which = [r for r in rows if (r["student"], r["question"]) == (student, question)]
+            new = {"student": student, "assignment": "sample", "question": question, "of": 3}
+            row = which[0] if which else dict.fromkeys(results.FILLED, "") | new
+            row |= {"points": points, "comment": comment}
+            rows = rows if which else [*rows, row]
+        file.write_bytes(results.table(results.FILLED, rows))
+
+    return fill
+
+
+def test_points_by_hand_are_filled_in_and_kept(graded, by_hand, tmp_path):
     class_ = {"Ada.ipynb": notebook(), "Bob.ipynb": notebook()}
     graded(class_)
-    file = tmp_path / "grades" / results.BY_HAND
-    rows = file.read_text("utf-8-sig").splitlines()
-    assert rows[0] == ",".join(results.FILLED) and len(rows) == 3
-    filled = "\n".join([rows[0], rows[1].replace(",4,,", ',4,"2,5",=Nice'), rows[2]])
-    file.write_text(filled, "utf-8")
+    by_hand(("Ada", "proof", "2,5", "Nice"))
     for _ in range(2):
         found, said = graded(class_)
-        assert found["Ada"]["proof"]["points"] == "2.5" and "1 questions" in said
-        assert found["Ada"]["proof"]["hint"] == "'=Nice" and found["Bob"]["proof"]["points"] == ""
-    file.write_text(filled.replace("2,5", "5"), "utf-8")
+        assert found["Ada"]["proof"]["points"] == "2.5" and "1 derivations wait" in said
+        assert found["Ada"]["proof"]["hint"] == "Nice" and found["Bob"]["proof"]["points"] == ""
+    for wrong in ("5", "-1", "two", "nan"):
+        by_hand(("Ada", "proof", wrong, ""))
+        status, said = graded(class_)
+        assert status == 2 and "needed: a number from 0 to 4" in said
+    by_hand(("Ada", "proof", "0", ""))
+    file = tmp_path / "grades" / results.BY_HAND
+    file.write_bytes(file.read_bytes() + file.read_bytes().splitlines()[-1] + b"\n")
     status, said = graded(class_)
-    assert status == 2 and "points is '5'; needed: a number from 0 to 4" in said
+    assert status == 2 and "needed: one line" in said
+
+
+def test_points_by_hand_of_others_than_this_run_grades_are_kept(graded, by_hand, tmp_path):
+    class_ = {"Ada.ipynb": notebook(), "Bob.ipynb": notebook()}
+    graded(class_)
+    by_hand(("Ada", "proof", "2", ""), ("Bob", "proof", "3", ""))
+    (tmp_path / "handed in" / "Bob.ipynb").unlink()
+    _, said = graded({})
+    assert "1 lines belong to nobody of this run" in said
+    found, _ = graded(class_)
+    assert [found[x]["proof"]["points"] for x in ("Ada", "Bob")] == ["2", "3"]
+
+
+def test_points_by_hand_are_for_one_answer(graded, by_hand):
+    graded({"Ada.ipynb": notebook()})
+    by_hand(("Ada", "proof", "1", "short"))
+    found, said = graded({"Ada.ipynb": notebook(proof="A longer proof.")})
+    row = found["Ada"]["proof"]
+    assert row["points"] == "" and "another answer since it was given 1 points" in row["flags"]
+    assert "1 derivations wait" in said
+
+
+def test_what_the_tests_gave_can_be_overruled(graded, by_hand):
+    class_ = {"Ada.ipynb": notebook(smooth="def smooth(u):\n    return u + 1\n")}
+    graded(class_)
+    by_hand(("Ada", "smooth", "1.5", "The idea is right."))
+    for _ in range(2):
+        row = graded(class_)[0]["Ada"]["smooth"]
+        assert (row["points"], row["kind"], row["hint"]) == ("1.5", "overruled", "The idea is right.")
+        assert row["reason"].startswith("the tests gave 0 (differs).")
 
 
 def test_a_run_goes_on_where_it_was_stopped_and_grades_what_changed(graded, monkeypatch, tmp_path):
@@ -370,6 +441,34 @@ def test_two_files_of_one_student_are_one_submission(graded, tmp_path):
     found, _ = graded({})
     row = found["Ada"]["limit"]
     assert row["points"] == "1" and "a.ipynb was left out" in row["flags"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="no signals")
+def test_an_interrupt_ends_the_grading_at_once(tmp_path):
+    """Also of an answer that never ends, and twice; and no process stays behind."""
+    endless = notebook(smooth="def smooth(u):\n    while True:\n        pass\n")
+    (tmp_path / "in").mkdir()
+    for name in range(16):
+        (tmp_path / "in" / f"{name}.ipynb").write_bytes(endless)
+    command = [sys.executable, "-m", "coursework.grade", str(tmp_path / "in")]
+    command += [str(tmp_path / "g.csv"), "--guarded", "--private", str(HERE)]
+    path = os.pathsep.join([str(ROOT / "tools"), str(ROOT)])
+    run = subprocess.Popen(
+        [*command, "--assignment", "sample"],
+        env=os.environ | {"PYTHONPATH": path},
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    while "submissions" not in run.stderr.read(40):
+        pass
+    time.sleep(3)
+    for _ in range(2):
+        os.killpg(run.pid, signal.SIGINT)
+        time.sleep(0.3)
+    said = run.communicate(timeout=20)[1]
+    assert run.returncode == 130 and "the same command goes on" in said
+    assert "Traceback" not in said
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,11 @@ import ast
 import codecs
 import collections
 import json
+import re
 
 from .source import BLANK, STUB
 
+PICTURES, BASE64 = ("image/png", "image/jpeg"), re.compile(r"[A-Za-z0-9+/=\s]+")
 SIGNS = "the metadata of nbgrader", "its id", "the name that it defines"
 
 
@@ -60,7 +62,16 @@ def _cell(cell):
         "source": source,
         "id": cell.get("id"),
         "grade_id": name if isinstance(name, str) else None,
+        "pictures": list(_pictures(cell.get("attachments"))),
     }
+
+
+def _pictures(attached):
+    """Pictures that are attached to a cell, as addresses of their data."""
+    for name, kinds in attached.items() if isinstance(attached, dict) else ():
+        for kind, data in kinds.items() if isinstance(kinds, dict) else ():
+            if kind in PICTURES and isinstance(data, str) and BASE64.fullmatch(data):
+                yield str(name), f"data:{kind};base64,{''.join(data.split())}"
 
 
 def matches(cells, assignment):
@@ -69,7 +80,7 @@ def matches(cells, assignment):
 
 
 def answers(cells, assignment):
-    """({name of a question: text of its cell}, flags) of the cells of a submission."""
+    """({name of a question: its cell}, flags) of the cells of a submission."""
     found, flags = {}, []
     for name in assignment.points:
         kind = "markdown" if name in assignment.by_hand else "code"
@@ -78,20 +89,27 @@ def answers(cells, assignment):
                 continue
             if sign != SIGNS[0]:
                 flags.append(f"{name}: the cell was recognised by {sign}")
-            done = [text for text in known if STUB not in text and text.strip() != BLANK]
+            done = [cell for cell in known if is_done(cell["source"])]
             if len(known) > 1:
                 flags.append(f"{name}: {len(known)} cells; the last one that is filled in counts")
             found[name] = (done or known)[-1]
             break
+        if name in assignment.by_hand and name not in found:
+            flags.append(f"{name}: there is no cell for this derivation; look into the file")
     return found, flags
 
 
+def is_done(text):
+    """Whether something is filled in."""
+    return STUB not in text and text.strip() not in ("", BLANK)
+
+
 def _known(cells, name, kind):
-    """Texts of the cells that may answer a question, by each of the SIGNS."""
+    """The cells that may answer a question, by each of the SIGNS."""
     for key in ("grade_id", "id"):
-        yield [cell["source"] for cell in cells if cell[key] == name and cell["kind"] == kind]
+        yield [cell for cell in cells if cell[key] == name and cell["kind"] == kind]
     yield [
-        cell["source"]
+        cell
         for cell in cells
         if kind == cell["kind"] == "code" and cell["grade_id"] is None and name in _names(cell)
     ]

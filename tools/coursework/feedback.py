@@ -19,7 +19,7 @@ SHELL = """\
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy"
- content="default-src 'none'; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'">
+ content="default-src 'none'; img-src data:; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'">
 <meta name="robots" content="noindex">
 <title>{title}</title>
 <style>
@@ -39,7 +39,8 @@ tbody th {{ width: 8rem; }}
 th {{ background: var(--shade); font-weight: 600; }}
 .points {{ width: 5rem; }}
 .hint {{ white-space: pre-line; overflow-wrap: anywhere; }}
-.answer {{ white-space: pre-wrap; overflow-wrap: anywhere; }}
+.answer {{ white-space: pre-wrap; overflow-wrap: anywhere; font-family: ui-monospace, monospace; }}
+img {{ max-width: 100%; }}
 .total {{ font-size: 1.15rem; }}
 @media print {{
   :root {{ --text: #000; --ground: #fff; --shade: #fff; }}
@@ -79,9 +80,12 @@ DERIVATION = """\
 ANSWERED = """\
 <section>
 <h2><bdi>{student}</bdi>{id}</h2>
-<div class="answer">{answer}</div>
+<div class="answer">{answer}</div>{pictures}
+<p>{file}</p>
 </section>
 """
+PICTURE = """
+<p><img src="{data}" alt="{name}, attached"></p>"""
 ROW = """\
 <tr><th scope="row">{question}</th><td>{points}<div class="hint">{hint}</div></td></tr>
 """
@@ -125,7 +129,9 @@ def derivation(pairs):
         ANSWERED.format(
             student=line(result["student"]),
             id=f", {line(result['id'])}" if result["id"] else "",
-            answer=html.escape(seen(row["answer"], ANSWER)) or "(empty)",
+            answer=html.escape(seen(row["answer"], ANSWER)) or "(nothing is filled in)",
+            file=line(result["file"]),
+            pictures="".join(PICTURE.format(name=line(n), data=d) for n, d in row["pictures"]),
         )
         for result, row in pairs
     ]

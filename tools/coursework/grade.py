@@ -49,7 +49,7 @@ def graded(assignment, content, seed, isolation):
         for name in assignment.points:
             row = _row(assignment, name)
             if name in assignment.by_hand:
-                row |= {"points": None, "kind": results.OPEN, "answer": found.get(name, "")}
+                row |= _derivation(found.get(name))
             elif name not in found:
                 row |= _nothing("missing", "The cell of this question is missing.")
             elif name in box.faults:
@@ -68,7 +68,7 @@ def _cells(assignment, found):
         if part.kind == "code" and part.role == "given":
             yield sandbox.Cell(part.text, None)
         elif part.kind == "code" and part.role == "answer" and part.name in found:
-            yield sandbox.Cell(found[part.name], part.name)
+            yield sandbox.Cell(found[part.name]["source"], part.name)
 
 
 def _row(assignment, name):
@@ -85,6 +85,14 @@ def _tests(question, earned):
         {"about": test.about, "points": earned.get(test.name, 0), "of": test.points}
         for test in question.tests
     ]
+
+
+def _derivation(cell):
+    """What somebody is to grade."""
+    row = {"points": None, "kind": results.OPEN, "pictures": cell["pictures"] if cell else []}
+    text = cell["source"] if cell else ""
+    row["answer"] = text if answers.is_done(text) else ""
+    return row | {"digest": results.digest(row["answer"] + repr(row["pictures"]))}
 
 
 def _nothing(kind, reason):
@@ -119,8 +127,8 @@ def plan(found, assignments):
 def _recognised(submission, assignments):
     """(result without rows, content, how many answers there are) of one submission."""
     result = {"student": submission.student, "id": submission.id, "late": submission.late}
-    result |= {"file": submission.name, "flags": [], "rows": []}
-    only = next(iter(assignments)) if len(assignments) == 1 else ""
+    result |= {"file": submission.name, "flags": ["late"] * submission.late, "rows": []}
+    only = next(iter(assignments)) if len(assignments) == 1 else "(unknown)"
     try:
         content = submission.read()
         cells, _ = answers.cells_of(content)
@@ -180,6 +188,12 @@ def all_graded(jobs, paths, seed, isolation, folder, processes):
         for one in concurrent.futures.as_completed(waiting):
             results.store(folder, one.result())
             bar.update()
+    except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # to the end, however often it is pressed
+        print("\nstopping", file=sys.stderr)
+        for process in multiprocessing.active_children():
+            process.kill()  # and the student's process with it
+        raise
     except concurrent.futures.process.BrokenProcessPool:
         needed = "the same command goes on from here; with --processes 1 it needs less memory"
         raise Refused(f"a process of the grader was killed from outside; {needed}") from None
@@ -188,14 +202,19 @@ def all_graded(jobs, paths, seed, isolation, folder, processes):
         at_work.shutdown(wait=True, cancel_futures=True)
 
 
-def _seed(file):
-    """The secret seed; made if there is none."""
-    if not file.exists():
-        _files.write(file, f"{secrets.token_hex(16)}\n".encode())
-        print(f"{file} is new: keep it secret, and keep it, so that grades can be made again")
-    seed = file.read_text("utf-8").strip()
+def _seed(given, kept):
+    """The secret seed: that of a file that is given, which is kept; else the kept one, or new."""
+    if given is None and not kept.exists():
+        _files.write(kept, f"{secrets.token_hex(16)}\n".encode())
+        print(f"{kept} is new: keep it secret, and keep it, so that grades can be made again")
+    seed = (given or kept).read_text("utf-8").strip()
     if not seed:
-        raise Refused(f"{file} is empty; needed: a line of any text that nobody can guess")
+        raise Refused(f"{given or kept} is empty; needed: a line of text that nobody can guess")
+    if not kept.exists():
+        _files.write(kept, f"{seed}\n".encode())
+    if kept.read_text("utf-8").strip() != seed:
+        why = f"with another seed, {kept}"
+        raise Refused(f"{given}: grades were made {why}; needed: the same, or another TO")
     return seed
 
 
@@ -257,7 +276,7 @@ def _run(options):
     for sentence in left_out:
         print(sentence)
     (folder / results.FOLDER).mkdir(parents=True, exist_ok=True)
-    seed = _seed(options.seed or folder / "seed")
+    seed = _seed(options.seed, folder / "seed")
     part, of = options.shard
     planned, jobs = plan(found, assignments), []
     planned = [x for x in planned if int(results.path(folder, x[0]).stem, 16) % of == part - 1]
@@ -275,13 +294,18 @@ def _run(options):
             jobs.append((result, content))
     if jobs:
         all_graded(jobs, paths, seed, isolation, folder, min(options.processes, len(jobs)))
-    done = results.finished(folder, [results.stored(folder, result) for result, _ in planned])
-    results.write(folder, options.TO, done)
+    stored = [results.stored(folder, result) for result, _ in planned]
+    done, kept = results.finished(folder, stored)
+    results.write(folder, options.TO, done, kept)
     feedback.write(done, folder / "feedback")
     feedback.write_derivations(done, folder / "by-hand")
     waiting = sum(row["points"] is None for result in done for row in result["rows"])
-    print(f"{options.TO}: {len(done)} submissions, isolation: {isolation}; {waiting} questions")
-    print(f"wait for points in {folder / results.BY_HAND}; feedback pages in {folder / 'feedback'}")
+    by_hand = folder / results.BY_HAND
+    print(f"{options.TO}: {len(done)} submissions, isolation: {isolation}")
+    print(f"{by_hand}: {waiting} derivations wait for points")
+    if kept:
+        print(f"{by_hand}: {len(kept)} lines belong to nobody of this run; they are kept")
+    print(f"{folder / 'feedback'}: a page for each student")
     return 0
 
 

@@ -188,6 +188,8 @@ def _pairs(results, rows, names, sheet, partial):
         if open_:
             how = "exported without" if partial else "not exported, still to be graded:"
             told.append(f"{_who(result)}: {how} {open_}")
+        if any(row["kind"] == "unreadable" for row in result["rows"]):
+            told.append(f"{_who(result)}: exported as 0, as the file is unreadable")
         if partial or not open_:
             pairs.append((result, rows[result["id"]]))
     for number in rows:
@@ -261,7 +263,7 @@ def results_in(folder, assignment=None):
         raise ValueError(f"{folder} has no result{f' of {assignment}' if assignment else ''}; "
                          f"needed: one of {', '.join(there) or 'some assignment'}")  # fmt: skip
     wanted = [r for r in results if assignment in (None, r["assignment"])]
-    return finished(folder, wanted), told
+    return finished(folder, wanted)[0], told
 
 
 def _is_result(value):

@@ -2,7 +2,8 @@
 
 A result is a dict, stored as JSON: `student`, `id`, `assignment`, `title`, `file`, `late`, `flags`
 for the instructor, and a row for each question, whose points are None while somebody has yet to
-grade it by hand. These points are filled into by-hand.csv, and read from there.
+grade it by hand. These points are filled into by-hand.csv, and read from there. Its column `answer`
+tells which answer they were given for.
 """
 
 import csv
@@ -25,8 +26,9 @@ COLUMNS = (
     "reason",
     "flags",
 )
-FILLED = "student id assignment question of points comment".split()
-OPEN = "by hand"  # the kind of a row that waits for its grader
+FILLED = "student id assignment question of points comment answer".split()
+OPEN = "by hand"  # the kind of a row that people grade
+OVERRULED = "overruled"  # of one whose points by tests somebody has changed
 
 
 class Refused(ValueError):
@@ -52,22 +54,40 @@ def stored(folder, result):
 
 
 def finished(folder, results):
-    """Results in the order of students, with the points that were given by hand."""
-    given = _by_hand(folder / BY_HAND)
+    """(results in the order of students, lines of by-hand.csv that belong to none of them).
+
+    A line gives the points of a derivation, or overrules what the tests gave.
+    """
+    lines = _by_hand(folder / BY_HAND)
     for result in results:
         for row in result["rows"]:
-            if row["kind"] == OPEN and (found := given.get((*_who(result), row["question"]))):
-                row["points"], row["hint"] = _points(found, row["of"]), found["comment"]
-    return sorted(results, key=_who)
+            if line := lines.pop((*_who(result), row["question"]), None):
+                _fill(result, row, line)
+    return sorted(results, key=_who), [line for line in lines.values() if line["points"]]
 
 
-def write(folder, to, results):
-    """grades.csv, a row for each student and question; and what is to be graded by hand."""
+def _fill(result, row, line):
+    """Give a row the points and the comment of its line."""
+    points, name = _points(line, row["of"]), row["question"]
+    if row["kind"] != OPEN:
+        if points is not None:
+            before = f"the tests gave {row['points']:g} ({row['kind']}). {row['reason']}"
+            row |= {"points": points, "kind": OVERRULED, "reason": before.strip()}
+            row["hint"] = line["comment"] or row["hint"]
+    elif line["answer"] in ("", row["digest"]):
+        row |= {"points": points, "hint": line["comment"]}
+    elif points is not None:
+        result["flags"].append(f"{name}: another answer since it was given {points:g} points")
+
+
+def write(folder, to, results, kept=()):
+    """grades.csv, a row for each student and question; and by-hand.csv, with the lines `kept`."""
     rows = [result | row for result in results for row in result["rows"]]
     graded = [row | {"flags": "; ".join(row["flags"])} for row in rows]
     _files.write(to, table(COLUMNS, graded))
-    filled = [row | {"comment": row["hint"]} for row in rows if row["kind"] == OPEN]
-    _files.write(folder / BY_HAND, table(FILLED, filled))
+    rows = [row | {"comment": row["hint"]} for row in rows if row["kind"] in (OPEN, OVERRULED)]
+    filled = [row | {"answer": row.get("digest", "")} for row in rows]
+    _files.write(folder / BY_HAND, table(FILLED, [*filled, *kept]))
 
 
 def table(columns, rows):
@@ -89,7 +109,7 @@ def plain(value):
 
 
 def _by_hand(file):
-    """(student, id, assignment, question) -> row of by-hand.csv, whose points are filled in."""
+    """(student, id, assignment, question) -> line of by-hand.csv."""
     if not file.exists():
         return {}
     try:
@@ -102,13 +122,12 @@ def _by_hand(file):
         raise Refused(f"{file} has no column {sorted(lacking)[0]}; needed: {', '.join(FILLED)}")
     kept = {}
     for number, row in enumerate(rows, 2):
+        row = {key: (row[key] or "").strip() for key in FILLED}
         where = f"{file}, line {number}"
-        if (row["points"] or "").strip():
-            kept[tuple(row[key] for key in ("student", "id", "assignment", "question"))] = {
-                "points": row["points"].strip(),
-                "comment": row["comment"] or "",
-                "where": where,
-            }
+        who = tuple(row[key] for key in ("student", "id", "assignment", "question"))
+        if who in kept:
+            raise Refused(f"{where}: the same question as {kept[who]['where']}; needed: one line")
+        kept[who] = row | {"where": where}
     return kept
 
 
@@ -118,19 +137,27 @@ def _dialect(text):
     return type("Dialect", (csv.excel,), {"delimiter": max(",;\t", key=first.count)})
 
 
-def _points(found, of):
+def _points(line, of):
+    """The points of a line; None where there are none yet."""
+    if not line["points"]:
+        return None
     try:
-        points = float(found["points"].replace(",", "."))
+        points = float(line["points"].replace(",", "."))
     except ValueError:
         points = -1
     if not 0 <= points <= of:
         needed = f"a number from 0 to {of:g}"
-        raise Refused(f"{found['where']}: points is {found['points']!r}; needed: {needed}")
+        raise Refused(f"{line['where']}: points is {line['points']!r}; needed: {needed}")
     return points
 
 
 def _who(result):
     return tuple(plain(result[key]) for key in ("student", "id", "assignment"))
+
+
+def digest(text):
+    """A few signs that tell another answer."""
+    return _digest(text)[:8]
 
 
 def _digest(*parts):
