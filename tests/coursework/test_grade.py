@@ -484,6 +484,21 @@ def test_what_the_instructor_gave_wrong_is_told(options, words, graded):
     assert status == 2 and words in said and "Traceback" not in said
 
 
+@pytest.mark.parametrize(
+    "options, words",
+    [
+        (["--shard", "0/3"], "needed: i/n with 1 <= i <= n"),
+        (["--shard", "4/3"], "needed: i/n with 1 <= i <= n"),
+        (["--shard", "1"], "needed: i/n with 1 <= i <= n"),
+        (["--processes", "0"], "needed: a whole number >= 1"),
+    ],
+)
+def test_a_number_that_is_none_is_told(options, words, capsys):
+    with pytest.raises(SystemExit):
+        grade.main(["in", "g.csv", *options])
+    assert words in capsys.readouterr().err
+
+
 def test_without_bubblewrap_the_grader_asks_first(monkeypatch, tmp_path):
     monkeypatch.setattr(sandbox, "best", lambda: None)
     (tmp_path / "in").mkdir()

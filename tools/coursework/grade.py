@@ -225,6 +225,12 @@ def _shard(text):
     return int(part), int(of)
 
 
+def _count(text):
+    if not (text.isdigit() and int(text)):
+        raise argparse.ArgumentTypeError(f"{text!r}; needed: a whole number >= 1")
+    return int(text)
+
+
 def _digest(*parts):
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
@@ -237,12 +243,12 @@ def main(arguments=None):
     parser.add_argument("--private", type=pathlib.Path, help="a folder of sources of your own")
     parser.add_argument("--seed", type=pathlib.Path, help="a file with the secret seed")
     parser.add_argument("--shard", type=_shard, default=(1, 1), help="i/n: the i-th of n parts")
-    parser.add_argument("--processes", type=int, default=2, help="at a time")
+    parser.add_argument("--processes", type=_count, default=2, help="at a time")
     parser.add_argument("--guarded", action="store_true", help="without bubblewrap, if need be")
     options = parser.parse_args(arguments)
     try:
         return _run(options)
-    except (Refused, OSError) as error:
+    except (Refused, OSError, sandbox.NoSandbox) as error:
         print(error, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
