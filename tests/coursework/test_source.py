@@ -41,6 +41,11 @@ def test_the_student_version_has_no_solution_no_test_and_no_marker(assignment):
             assert [c.source for c in notebook.cells if c.id == part.name] == [source.BLANK]
 
 
+def test_no_line_of_code_that_students_see_is_cut_off_in_the_book(assignment):
+    lines = [line for c in code(assignment.student()).values() for line in c.source.split("\n")]
+    assert not [line for line in lines if len(line) > 80]
+
+
 def test_the_student_version_runs_and_answers_nothing(assignment):
     namespace = {}
     for cell in code(assignment.student()).values():
