@@ -445,7 +445,7 @@ def test_two_files_of_one_student_are_one_submission(graded, tmp_path):
 
 @pytest.mark.skipif(os.name != "posix", reason="no signals")
 def test_an_interrupt_ends_the_grading_at_once(tmp_path):
-    """Also of an answer that never ends, and twice; and no process stays behind."""
+    """Also of answers that never end, and pressed twice; and no worker stays behind."""
     endless = notebook(smooth="def smooth(u):\n    while True:\n        pass\n")
     (tmp_path / "in").mkdir()
     for name in range(16):
@@ -460,8 +460,9 @@ def test_an_interrupt_ends_the_grading_at_once(tmp_path):
         text=True,
         start_new_session=True,
     )
-    while "submissions" not in run.stderr.read(40):
-        pass
+    said = ""
+    while "submissions" not in said:  # the bar is there, and so are the workers soon
+        said += run.stderr.read(1)
     time.sleep(3)
     for _ in range(2):
         os.killpg(run.pid, signal.SIGINT)
@@ -469,6 +470,8 @@ def test_an_interrupt_ends_the_grading_at_once(tmp_path):
     said = run.communicate(timeout=20)[1]
     assert run.returncode == 130 and "the same command goes on" in said
     assert "Traceback" not in said
+    with pytest.raises(ProcessLookupError):
+        os.killpg(run.pid, 0)
 
 
 @pytest.mark.parametrize(
