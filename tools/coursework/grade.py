@@ -156,7 +156,6 @@ _at_work = {}  # of a process: sources by name, and what is the same for all sub
 
 
 def _begin(paths, seed, isolation):
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process tells what Ctrl-C means
     _at_work.update(paths=paths, seed=seed, isolation=isolation, read={})
 
 
@@ -184,7 +183,10 @@ def all_graded(jobs, paths, seed, isolation, folder, processes):
     )
     bar = tqdm(total=len(jobs), unit=" submissions", file=sys.stderr)
     try:
+        # processes that are started while it is ignored do not hear Ctrl-C, which is for this one
+        handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
         waiting = [at_work.submit(_work, job) for job in jobs]
+        signal.signal(signal.SIGINT, handler)
         for one in concurrent.futures.as_completed(waiting):
             results.store(folder, one.result())
             bar.update()
