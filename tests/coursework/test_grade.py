@@ -443,35 +443,6 @@ def test_two_files_of_one_student_are_one_submission(graded, tmp_path):
     assert row["points"] == "1" and "a.ipynb was left out" in row["flags"]
 
 
-@pytest.mark.skipif(os.name != "posix", reason="no signals")
-def test_an_interrupt_ends_the_grading_at_once(tmp_path):
-    """Also of answers that never end, and pressed twice."""
-    endless = notebook(smooth="def smooth(u):\n    while True:\n        pass\n")
-    (tmp_path / "in").mkdir()
-    for name in range(16):
-        (tmp_path / "in" / f"{name}.ipynb").write_bytes(endless)
-    command = [sys.executable, "-m", "coursework.grade", str(tmp_path / "in")]
-    command += [str(tmp_path / "g.csv"), "--guarded", "--private", str(HERE)]
-    path = os.pathsep.join([str(ROOT / "tools"), str(ROOT)])
-    run = subprocess.Popen(
-        [*command, "--assignment", "sample"],
-        env=os.environ | {"PYTHONPATH": path},
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    said = ""
-    while "submissions" not in said:  # the bar is there, and so are the workers soon
-        said += run.stderr.read(1)
-    time.sleep(3)
-    for _ in range(2):
-        os.killpg(run.pid, signal.SIGINT)
-        time.sleep(0.3)
-    said = run.communicate(timeout=20)[1]
-    assert run.returncode == 130 and "the same command goes on" in said
-    assert "Traceback" not in said
-
-
 @pytest.mark.parametrize(
     "options, words",
     [
