@@ -3,9 +3,10 @@
 import json
 import pathlib
 
+import handed_in
 import pytest
 
-from coursework import answers, source, versions
+from coursework import answers, source
 
 SAMPLE = source.read(pathlib.Path(__file__).parent / "sample.md")
 RIGHT = "def smooth(u):\n    return u\n"
@@ -13,12 +14,7 @@ RIGHT = "def smooth(u):\n    return u\n"
 
 def notebook(change=lambda cells: None, **answered):
     """The bytes of a student's notebook, with answers to questions filled in."""
-    made = json.loads(versions.text(SAMPLE.student()))
-    for cell in made["cells"]:
-        name = cell["metadata"].get("nbgrader", {}).get("grade_id")
-        cell["source"] = answered.get(name, cell["source"])
-    made["cells"] = change(made["cells"]) or made["cells"]
-    return json.dumps(made).encode()
+    return handed_in.notebook(SAMPLE, change, answered)
 
 
 def found(content):

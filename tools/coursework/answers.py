@@ -6,7 +6,6 @@ the name that it defines. Every such guess is a flag for the instructor.
 
 import ast
 import codecs
-import collections
 import json
 import re
 
@@ -16,12 +15,12 @@ PICTURES, BASE64 = ("image/png", "image/jpeg"), re.compile(r"[A-Za-z0-9+/=\s]+")
 SIGNS = "the metadata of nbgrader", "its id", "the name that it defines"
 
 
-class Unreadable(Exception):
+class Unreadable(ValueError):
     """A submission that is no notebook; the message says why."""
 
 
 def cells_of(content):
-    """(cells, flags) of a notebook in bytes: dicts with cell_type, source, id and grade_id."""
+    """(cells, flags) of a notebook in bytes: a dict each, see `_cell`."""
     text, encoding = _decoded(content)
     flags = [] if encoding == "utf-8-sig" else [f"the file was read as {encoding}, not as UTF-8"]
     try:
@@ -57,11 +56,13 @@ def _cell(cell):
         return None
     marks = about.get("nbgrader") if isinstance(about, dict) else None
     name = marks.get("grade_id") if isinstance(marks, dict) else None
+    name, kind = name if isinstance(name, str) else None, cell.get("cell_type")
     return {
-        "kind": cell.get("cell_type"),
+        "kind": kind,
         "source": source,
         "id": cell.get("id"),
-        "grade_id": name if isinstance(name, str) else None,
+        "grade_id": name,
+        "names": _names(source) if kind == "code" and name is None else set(),
         "pictures": list(_pictures(cell.get("attachments"))),
     }
 
@@ -106,26 +107,23 @@ def is_done(text):
 
 def _known(cells, name, kind):
     """The cells that may answer a question, by each of the SIGNS."""
+    alike = [cell for cell in cells if cell["kind"] == kind]
     for key in ("grade_id", "id"):
-        yield [cell for cell in cells if cell[key] == name and cell["kind"] == kind]
-    yield [
-        cell
-        for cell in cells
-        if kind == cell["kind"] == "code" and cell["grade_id"] is None and name in _names(cell)
-    ]
+        yield [cell for cell in alike if cell[key] == name]
+    yield [cell for cell in alike if name in cell["names"]]
 
 
-def _names(cell):
-    """Names that a cell gives a value at its top level."""
+def _names(code):
+    """Names that the code of a cell gives a value at its top level."""
     try:
-        body = ast.parse(cell["source"]).body
+        body = ast.parse(code).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return set()
-    targets = collections.deque()
+    names = set()
     for node in body:
         if isinstance(node, ast.FunctionDef):
-            targets.append(node.name)
+            names.add(node.name)
         elif isinstance(node, ast.Assign | ast.AnnAssign):
             of = node.targets if isinstance(node, ast.Assign) else [node.target]
-            targets.extend(x.id for target in of for x in ast.walk(target) if hasattr(x, "id"))
-    return set(targets)
+            names |= {x.id for target in of for x in ast.walk(target) if hasattr(x, "id")}
+    return names

@@ -20,7 +20,7 @@ import sys
 from dpss import _files
 
 from . import feedback
-from .results import finished
+from .results import finished, plain
 
 COLUMNS = {  # of Moodle's grading worksheet, in English and in German
     "identifier": ("Identifier", "ID"),
@@ -35,7 +35,6 @@ LOCKED = "no", "nein"
 TEST_STUDENT = "Student, Test"  # of Canvas
 KEPT = "EX", "N/A"  # of Canvas: excused, not assigned
 QUOTED = re.compile('"[^"]*(?:""[^"]*)*"')
-FORMULA = "=", "+", "-", "@"  # a spreadsheet computes a cell that begins with it
 RESULT = {"student": str, "id": str, "assignment": str, "rows": list}
 ROW = {"question": str, "kind": str, "hint": str}
 ROW |= {"points": int | float | None, "of": int | float}
@@ -219,8 +218,7 @@ def _points(result):
 def _comment(result):
     """A line for each question, in HTML, which is what Moodle shows."""
     lines = [f"{row['question']}: {feedback.points(row)}. {row['hint']}" for row in result["rows"]]
-    text = "<br>".join(feedback.line(each, feedback.TEXT) for each in lines)
-    return f"'{text}" if text.startswith(FORMULA) else text
+    return plain("<br>".join(feedback.line(each, feedback.TEXT) for each in lines))
 
 
 def _comma(sheet, numbers):

@@ -14,18 +14,7 @@ import json
 from dpss import _files
 
 FOLDER, BY_HAND = "results", "by-hand.csv"
-COLUMNS = (
-    "student",
-    "id",
-    "assignment",
-    "question",
-    "points",
-    "of",
-    "kind",
-    "hint",
-    "reason",
-    "flags",
-)
+COLUMNS = "student id assignment question points of kind hint reason flags".split()
 FILLED = "student id assignment question of points comment answer".split()
 OPEN = "by hand"  # the kind of a row that people grade
 OVERRULED = "overruled"  # of one whose points by tests somebody has changed
@@ -80,7 +69,7 @@ def _fill(result, row, line):
         result["flags"].append(f"{name}: another answer since it was given {points:g} points")
 
 
-def write(folder, to, results, kept=()):
+def write(folder, to, results, kept):
     """grades.csv, a row for each student and question; and by-hand.csv, with the lines `kept`."""
     rows = [result | row for result in results for row in result["rows"]]
     graded = [row | {"flags": "; ".join(row["flags"])} for row in rows]
