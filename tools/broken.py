@@ -42,8 +42,9 @@ def outcome(task):
         copy = pathlib.Path(folder).resolve()
         for name in ("dpss", "tests"):
             shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-        for name in ("data", "pyproject.toml", "chapters"):
-            (copy / name).symlink_to(ROOT / name)
+        for path in ROOT.iterdir():
+            if not (copy / path.name).exists():
+                (copy / path.name).symlink_to(path)
         (copy / file).write_text(text, encoding="utf-8")
         os.chdir(copy)
         sys.path.insert(0, str(copy))

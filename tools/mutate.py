@@ -11,19 +11,21 @@ a tolerance that may well be another.
 import argparse
 import ast
 import random
+import re
 import sys
 
 from broken import ROOT, outcomes
 
 DEFAULT = ["processes", "_coefficients", "priors", "osmosis", "measures"]
-ALSO = {  # module: modules whose tests are to notice as well as its own
-    "_coefficients": ["processes", "families"],
-    "_cosines": ["bases"],
-    "_nonlinear": ["diffusion"],
-    "_osmosis": ["osmosis"],
+ALSO = {  # module: names of further test files that are to notice
+    "_coefficients": ["families"],
+    "_cosines": ["modes"],
+    "claims": ["package"],
     "laws": ["processes", "families"],
-    "processes": ["families"],
     "measures": ["features"],
+    "network": ["weights"],
+    "priors": ["denoisers", "colour"],
+    "processes": ["families", "modes"],
 }
 EXCHANGED = {
     ast.Add: ast.Sub,
@@ -62,10 +64,21 @@ def mutants(source):
             setattr(node, attribute, old)
 
 
+def users(module):
+    """The public modules that import a private one, or import one that does."""
+    found = set()
+    for path in sorted((ROOT / "dpss").glob("*.py")):
+        if re.search(rf"^from \.( import .*|)\b{module}\b", path.read_text("utf-8"), re.MULTILINE):
+            found |= users(path.stem) if path.stem.startswith("_") else {path.stem}
+    return found
+
+
 def tests_of(module):
-    """The test files that are to notice a change of the module."""
-    names = [module.removeprefix("_"), *ALSO.get(module, []), "bad_input"]
-    files = [f"tests/library/test_{name}.py" for name in dict.fromkeys(names)]
+    """The test files that are to notice a change of the module, its own first."""
+    names = [module.removeprefix("_"), *ALSO.get(module, [])]
+    if module.startswith("_"):
+        names += sorted(users(module) - {"training"})  # two minutes, and its numbers come from others
+    files = [f"tests/library/test_{name}.py" for name in [*dict.fromkeys(names), "api", "bad_input"]]
     return [file for file in files if (ROOT / file).exists()]
 
 
