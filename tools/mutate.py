@@ -77,8 +77,9 @@ def tests_of(module):
     """The test files that are to notice a change of the module, its own first."""
     names = [module.removeprefix("_"), *ALSO.get(module, [])]
     if module.startswith("_"):
-        names += sorted(users(module) - {"training"})  # two minutes, and its numbers come from others
-    files = [f"tests/library/test_{name}.py" for name in [*dict.fromkeys(names), "api", "bad_input"]]
+        names += sorted(users(module) - {"training"})  # minutes, and its numbers come from others
+    names += ["api", "bad_input"]
+    files = [f"tests/library/test_{name}.py" for name in dict.fromkeys(names)]
     return [file for file in files if (ROOT / file).exists()]
 
 
