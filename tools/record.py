@@ -2,7 +2,7 @@
 
     python tools/record.py checks              `make test`, with every sabotage (half an hour)
     python tools/record.py pages [PAGE…]       mutate_page.py (five minutes a page)
-    python tools/record.py library [MODULE…]   mutate.py, 6 changes of each module (an hour)
+    python tools/record.py library [MODULE…]   mutate.py, 4 changes of each module (an hour)
 
 Writes chapters/record.json after each of them, so that a stopped run goes on: what was found of
 this very text is not made again, unless it is named. What fails is not written down.
@@ -39,7 +39,7 @@ def jobs():
         if path.stem[0].isdigit():
             found["pages", path.stem] = command, {}, ["dpss", f"chapters/{path.name}"]
     for path in sorted((ROOT / "dpss").glob("*.py")):
-        command = [sys.executable, "tools/mutate.py", "--limit", "6", path.stem]
+        command = [sys.executable, "tools/mutate.py", "--limit", "4", path.stem]
         if path.stem != "__init__":
             found["library", path.stem] = command, {}, ["dpss", "tests/library"]
     return found

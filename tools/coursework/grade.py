@@ -183,10 +183,10 @@ def all_graded(jobs, paths, seed, isolation, folder, processes):
     )
     bar = tqdm(total=len(jobs), unit=" submissions", file=sys.stderr)
     try:
-        # processes that are started while it is ignored do not hear Ctrl-C, which is for this one
-        handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        # what is started while Ctrl-C is blocked does not hear it; this process does, a bit later
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         waiting = [at_work.submit(_work, job) for job in jobs]
-        signal.signal(signal.SIGINT, handler)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         for one in concurrent.futures.as_completed(waiting):
             results.store(folder, one.result())
             bar.update()
