@@ -35,7 +35,7 @@ from lint.book import cells, paths
 from mutate import changes
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-LIMIT = 120  # seconds for the rest of a page
+LIMIT = 120  # seconds of computing for the rest of a page
 OUTSIDE = {"_arrays", "_data", "_words", "claims", "figures", "images", "__init__"}
 DRAWN = ("show", "strip", "curves", "explore")  # what only draws
 SIZES = {"abs", "norm", "fabs", "absolute", "max", "amax"}  # what takes the size of a difference
@@ -240,7 +240,7 @@ def in_child(work):
     here, there = multiprocessing.Pipe()
     child = os.fork()
     if child == 0:
-        signal.alarm(10 * LIMIT)
+        signal.setitimer(signal.ITIMER_PROF, 10 * LIMIT)
         try:
             work(there)
         except Exception:
@@ -262,7 +262,7 @@ def serve(pipe, run, library, place):
     while (order := pipe.recv()) is not None:
         child = os.fork()
         if child == 0:
-            signal.alarm(LIMIT)
+            signal.setitimer(signal.ITIMER_PROF, LIMIT)
             kind, number = order
             if kind == "library":
                 library.change(library.sites[number])

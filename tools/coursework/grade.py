@@ -40,10 +40,9 @@ submissions, and use the network. On a machine that holds nothing that they must
 --guarded (with make: GUARDED=yes)."""
 
 
-def graded(assignment, content, seed, isolation):
-    """(rows, flags) of one submission, bytes, of an assignment."""
-    cells, flags = answers.cells_of(content)
-    found, guessed = answers.answers(cells, assignment)
+def graded(assignment, cells, seed, isolation):
+    """(rows, flags) of the cells of one submission of an assignment."""
+    found, flags = answers.answers(cells, assignment)
     end, rows = time.monotonic() + SECONDS, []
     with sandbox.Sandbox(_cells(assignment, found), isolation=isolation) as box:
         for name in assignment.points:
@@ -59,7 +58,7 @@ def graded(assignment, content, seed, isolation):
             else:
                 row |= _marked(assignment.questions[name], box.answer(name), seed)
             rows.append(row)
-    return rows, flags + guessed
+    return rows, flags
 
 
 def _cells(assignment, found):
@@ -106,40 +105,41 @@ def _marked(question, answer, seed):
 
 
 def plan(found, assignments):
-    """[(result without rows, content or None)] of submissions: one for a student and assignment.
+    """[(result without rows, content, cells or None)]: one for a student and assignment.
 
     Which assignment a notebook answers, its cells say; its file name may be anything.
     """
     planned = {}
     for submission in found:
-        result, content, size = _recognised(submission, assignments)
+        result, content, cells, size = _recognised(submission, assignments)
         who = results.path(pathlib.Path(), result)
         other = planned.get(who)
-        if other and other[2] > size:
+        if other and other[-1] > size:
             other[0]["flags"].append(f"{submission.name} was left out: fewer answers")
             continue
         if other:
             result["flags"].append(f"{other[0]['file']} was left out: not the last file")
-        planned[who] = result, content, size
-    return [(result, content) for result, content, _ in planned.values()]
+        planned[who] = result, content, cells, size
+    return [(result, content, cells) for result, content, cells, _ in planned.values()]
 
 
 def _recognised(submission, assignments):
-    """(result without rows, content, how many answers there are) of one submission."""
+    """(result without rows, content, cells or None, how many answers there are)."""
     result = {"student": submission.student, "id": submission.id, "late": submission.late}
     result |= {"file": submission.name, "flags": ["late"] * submission.late, "rows": []}
     only = next(iter(assignments)) if len(assignments) == 1 else "(unknown)"
     try:
         content = submission.read()
-        cells, _ = answers.cells_of(content)
+        cells, flags = answers.cells_of(content)
     except ValueError as error:
-        return result | {"assignment": only, "title": only, "why": str(error)}, None, -1
+        return result | {"assignment": only, "title": only, "why": str(error)}, b"", None, -1
     sizes = {name: answers.matches(cells, made) for name, made in assignments.items()}
     best = max(sizes, key=sizes.get)
     if not sizes[best]:
         why = "the notebook has no cell of an assignment; needed: the one that was handed out"
-        return result | {"assignment": only, "title": only, "why": why}, None, -1
-    return result | {"assignment": best, "title": assignments[best].title}, content, sizes[best]
+        return result | {"assignment": only, "title": only, "why": why}, b"", None, -1
+    result |= {"assignment": best, "title": assignments[best].title}
+    return result | {"flags": result["flags"] + flags}, content, cells, sizes[best]
 
 
 def _unreadable(result, assignments):
@@ -161,13 +161,13 @@ def _begin(paths, seed, isolation):
 
 def _work(job):
     """The rows and flags of one submission, whatever happens on the way."""
-    result, content = job
+    result, cells = job
     name = result["assignment"]
     if name not in _at_work["read"]:
         _at_work["read"][name] = source.read(_at_work["paths"][name])
     made = _at_work["read"][name]
     try:
-        rows, flags = graded(made, content, _at_work["seed"], _at_work["isolation"])
+        rows, flags = graded(made, cells, _at_work["seed"], _at_work["isolation"])
     except Exception as error:  # a fault of ours must not end the grading of all others
         why = f"the grader failed ({type(error).__name__}: {str(error)[:200]}); tell its authors"
         result = result | {"key": "", "why": why}
@@ -290,20 +290,20 @@ def _run(options):
     planned = [x for x in planned if int(results.path(folder, x[0]).stem, 16) % of == part - 1]
     files = [file for folder in CODE for file in sorted((ROOT / folder).rglob("*.py"))]
     code = _digest(*(file.read_bytes() for file in files)).encode()  # on each machine the same
-    for result, content in planned:
+    for result, content, cells in planned:
         name = result["assignment"]
         text = paths[name].read_bytes() if name in paths else b""
-        about = repr((result["student"], result["file"], result["late"], result["flags"]))
-        result["key"] = _digest(content or b"", text, seed.encode(), code, about.encode())
+        about = repr(sorted(result.items()))  # flags and the reason of what is unreadable, too
+        result["key"] = _digest(content, text, seed.encode(), code, about.encode())
         if (results.stored(folder, result) or {}).get("key") == result["key"]:
             continue
-        if content is None:
+        if cells is None:
             results.store(folder, result | {"rows": _unreadable(result, assignments)})
         else:
-            jobs.append((result, content))
+            jobs.append((result, cells))
     if jobs:
         all_graded(jobs, paths, seed, isolation, folder, min(options.processes, len(jobs)))
-    stored = [results.stored(folder, result) for result, _ in planned]
+    stored = [results.stored(folder, result) for result, *_ in planned]
     done, kept = results.finished(folder, stored)
     results.write(folder, options.TO, done, kept)
     feedback.write(done, folder / "feedback")
