@@ -455,10 +455,12 @@ def smooth(u):
 """
     for name in range(16):
         (handed / f"{name}.ipynb").write_bytes(notebook(smooth=code))
-    command = [sys.executable, "-m", "coursework.grade", str(handed), str(tmp_path / "g.csv")]
+    # tests that a shell started in the background ignore Ctrl-C, and so would what they start
+    program = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    program += "from coursework import grade, sandbox; sandbox.best = lambda: None; "
+    program += "sys.exit(grade.main())"
+    command = [sys.executable, "-c", program, str(handed), str(tmp_path / "g.csv")]
     command += ["--guarded", "--private", str(HERE), "--assignment", "sample"]
-    program = "import sys; from coursework import grade, sandbox; sandbox.best = lambda: None; "
-    command[1:3] = ["-c", program + "sys.exit(grade.main())"]
     run = subprocess.Popen(
         command,
         env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT / "tools"), str(ROOT)])},
