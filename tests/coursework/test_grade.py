@@ -360,8 +360,15 @@ def test_points_by_hand_are_for_one_answer(graded, by_hand):
     by_hand(("Ada", "proof", "1", "short"))
     found, said = graded({"Ada.ipynb": notebook(proof="A longer proof.")})
     row = found["Ada"]["proof"]
-    assert row["points"] == "" and "another answer since it was given 1 points" in row["flags"]
-    assert "1 derivations wait" in said
+    for _ in range(2):  # until somebody gives points again
+        found, said = graded({"Ada.ipynb": notebook(proof="A longer proof.\n")})
+        row = found["Ada"]["proof"]
+        assert row["points"] == "" and row["hint"] == "" and "1 derivations wait" in said
+        assert "another answer since it was given 1 points: short" in row["flags"]
+    by_hand(("Ada", "proof", "2", ""))
+    found, _ = graded({"Ada.ipynb": notebook(proof="A longer proof.")})
+    row = found["Ada"]["proof"]
+    assert row["points"] == "2" and not row["flags"]
 
 
 def test_what_the_tests_gave_can_be_overruled(graded, by_hand):
@@ -373,6 +380,10 @@ def test_what_the_tests_gave_can_be_overruled(graded, by_hand):
         assert (row["points"], row["kind"]) == ("1.5", "overruled")
         assert row["hint"] == "The idea is right."
         assert row["reason"].startswith("the tests gave 0 (differs).")
+    for _ in range(2):  # another answer is judged by the tests
+        row = graded({"Ada.ipynb": notebook()})[0]["Ada"]["smooth"]
+        assert (row["points"], row["kind"]) == ("3", "right")
+        assert "another answer since it was given 1.5 points: The idea is right." in row["flags"]
 
 
 def test_a_run_goes_on_where_it_was_stopped_and_grades_what_changed(graded, monkeypatch, tmp_path):

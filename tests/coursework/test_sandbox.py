@@ -252,6 +252,8 @@ def test_functions_of_the_grader_can_be_called(isolation):
         "        return str(e), D.__name__",
         "def h(D, u): return D(u, 2)",
         "def k(D, u): return D({}, 0)",
+        "def l(D, u): return D(u, t=0.5) + D(t=0, u=D(u=u, t=1))",
+        "def m(D, u): return D(u, s=1)",
     ]
     u = np.array([3.0, 6.0])
     with opened(isolation, *codes) as box:
@@ -262,6 +264,9 @@ def test_functions_of_the_grader_can_be_called(isolation):
             box.answer("h")(D, u)
         with pytest.raises(Unfit, match="with TypeError in the line `def k"):
             box.answer("k")(D, u)
+        assert box.answer("l")(D, u).tolist() == [3.5, 7.0]
+        with pytest.raises(Unfit, match="unexpected keyword argument 's'"):
+            box.answer("m")(D, u)
 
 
 def test_a_function_of_the_student_is_passed_to_another(isolation):

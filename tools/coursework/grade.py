@@ -47,6 +47,7 @@ def graded(assignment, cells, seed, isolation):
     with sandbox.Sandbox(_cells(assignment, found), isolation=isolation) as box:
         for name in assignment.points:
             row = _row(assignment, name)
+            row["digest"] = _digest_of(found.get(name))
             if name in assignment.by_hand:
                 row |= _derivation(found.get(name))
             elif name not in found:
@@ -74,6 +75,7 @@ def _row(assignment, name):
     """What is known of a question before an answer is seen."""
     question = assignment.questions.get(name)
     row = {"question": name, "asks": "", "tests": [], "of": assignment.points[name]}
+    row["digest"] = results.digest("")
     if question is None:
         return row | {"hint": "", "reason": "", "rubric": assignment.text_of(name)}
     return row | {"asks": question.asks, "tests": _tests(question, {})}
@@ -91,7 +93,12 @@ def _derivation(cell):
     row = {"points": None, "kind": results.OPEN, "pictures": cell["pictures"] if cell else []}
     text = cell["source"] if cell else ""
     row["answer"] = text if answers.is_done(text) else ""
-    return row | {"digest": results.digest(row["answer"] + repr(row["pictures"]))}
+    return row
+
+
+def _digest_of(cell):
+    """What tells an answer from another of the same question."""
+    return results.digest(cell["source"].strip() + repr(cell["pictures"]) if cell else "")
 
 
 def _nothing(kind, reason):
@@ -146,7 +153,7 @@ def _unreadable(result, assignments):
     """Rows of a submission that cannot be graded: each has a reason."""
     why, made = result.pop("why"), assignments.get(result["assignment"])
     rows = [_row(made, name) for name in made.points] if made else []
-    rows = rows or [{"question": "", "asks": "", "tests": [], "of": 0}]
+    rows = rows or [{"question": "", "asks": "", "tests": [], "of": 0, "digest": ""}]
     return [row | _nothing("unreadable", f"Not graded: {why}.") for row in rows]
 
 

@@ -3,7 +3,7 @@
 A result is a dict, stored as JSON: `student`, `id`, `assignment`, `title`, `file`, `late`, `flags`
 for the instructor, and a row for each question, whose points are None while somebody has yet to
 grade it by hand. These points are filled into by-hand.csv, and read from there. Its column `answer`
-tells which answer they were given for.
+tells which answer they were given for; after another one, they move to the column `earlier`.
 """
 
 import csv
@@ -15,7 +15,7 @@ from dpss import _files
 
 FOLDER, BY_HAND = "results", "by-hand.csv"
 COLUMNS = "student id assignment question points of kind hint reason flags".split()
-FILLED = "student id assignment question of points comment answer".split()
+FILLED = "student id assignment question of points comment answer earlier".split()
 OPEN = "by hand"  # the kind of a row that people grade
 OVERRULED = "overruled"  # of one whose points by tests somebody has changed
 
@@ -58,15 +58,19 @@ def finished(folder, results):
 def _fill(result, row, line):
     """Give a row the points and the comment of its line."""
     points, name = _points(line, row["of"]), row["question"]
-    if row["kind"] != OPEN:
-        if points is not None:
-            before = f"the tests gave {row['points']:g} ({row['kind']}). {row['reason']}"
-            row |= {"points": points, "kind": OVERRULED, "reason": before.strip()}
-            row["hint"] = line["comment"] or row["hint"]
-    elif line["answer"] in ("", row["digest"]):
+    if line["answer"] not in ("", row["digest"]) and (line["points"] or line["comment"]):
+        given = f"{points:g} points" if points is not None else "none"
+        line = line | {"comment": "", "earlier": f"{given}: {line['comment']}".rstrip(": ")}
+        points = None
+    if row["kind"] == OPEN:
         row |= {"points": points, "hint": line["comment"]}
     elif points is not None:
-        result["flags"].append(f"{name}: another answer since it was given {points:g} points")
+        before = f"the tests gave {row['points']:g} ({row['kind']}). {row['reason']}"
+        row |= {"points": points, "kind": OVERRULED, "reason": before.strip()}
+        row["hint"] = line["comment"] or row["hint"]
+    if points is None and line["earlier"]:
+        row["earlier"] = line["earlier"]
+        result["flags"].append(f"{name}: another answer since it was given {line['earlier']}")
 
 
 def write(folder, to, results, kept):
@@ -74,9 +78,16 @@ def write(folder, to, results, kept):
     rows = [result | row for result in results for row in result["rows"]]
     graded = [row | {"flags": "; ".join(row["flags"])} for row in rows]
     _files.write(to, table(COLUMNS, graded))
-    rows = [row | {"comment": row["hint"]} for row in rows if row["kind"] in (OPEN, OVERRULED)]
-    filled = [row | {"answer": row.get("digest", "")} for row in rows]
+    hand = [row for row in rows if row["kind"] in (OPEN, OVERRULED) or "earlier" in row]
+    filled = [{"earlier": ""} | row | _line(row) for row in hand]
     _files.write(folder / BY_HAND, table(FILLED, [*filled, *kept]))
+
+
+def _line(row):
+    """What by-hand.csv says of a row: of one that is no longer overruled, only what it was."""
+    by_tests = row["kind"] not in (OPEN, OVERRULED)
+    said = {"points": None, "comment": ""} if by_tests else {"comment": row["hint"]}
+    return said | {"answer": row["digest"]}
 
 
 def table(columns, rows):
@@ -145,8 +156,9 @@ def _who(result):
 
 
 def digest(text):
-    """A few signs that tell another answer."""
-    return _digest(text)[:8]
+    """A few letters that tell another answer; digits a spreadsheet would take for a number."""
+    letters = str.maketrans("0123456789", "ghijklmnop")
+    return _digest(text)[:8].translate(letters)
 
 
 def _digest(*parts):

@@ -143,8 +143,10 @@ class Sandbox:
             process.send([number, *request], functions, end)
             while True:
                 match process.reply(number, end):
-                    case ["ask", int() as place, list() as values] if -1 < place < len(functions):
-                        process.send(_returned(functions[place], values), functions, end)
+                    case ["ask", int() as place, list() as names, list() as values] if (
+                        -1 < place < len(functions) and _are_names(names, values)
+                    ):
+                        process.send(_returned(functions[place], names, values), functions, end)
                     case ["done", value, str() as printed]:
                         self._print(printed)
                         return value
@@ -180,10 +182,18 @@ class Sandbox:
                 process.end()
 
 
-def _returned(function, values):
-    """What a function of the grader makes of the values that the student's code passes to it."""
+def _are_names(names, values):
+    return len(names) <= len(values) and all(isinstance(name, str) for name in names)
+
+
+def _returned(function, names, values):
+    """What a function of the grader makes of the values that the student's code passes to it.
+
+    The last ones are passed by the names.
+    """
+    first = len(values) - len(names)
     try:
-        return ["returned", function(*values)]
+        return ["returned", function(*values[:first], **dict(zip(names, values[first:])))]
     except Exception as error:
         return ["raised", type(error).__name__, told(str(error))]
 

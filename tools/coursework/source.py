@@ -33,9 +33,10 @@ POINTS = re.compile(r"\{\{ *([\w-]+) *\}\}")
 STUB, BLANK = "# your code here", "*Your answer here.*"
 ALONE = "# graded by hidden tests"
 RULES = f"""\
-**How to hand in.** Only the cells that say `{STUB}` or *Your answer here* are read, and those that
-are given and come before them. So all that an answer needs stands in its own cell, or in that of an
-earlier answer: plain Python, no line that begins with `!` or `%`. Try whatever you like in cells of
+**How to hand in.** Only the cells that say `{STUB}` or *Your answer here* are read, and given
+cells that do nothing but import and define. What cells define that draw figures or show examples,
+an answer cannot use. So all that it needs stands in its own cell, or in that of an earlier answer:
+plain Python, no line that begins with `!` or `%`. Try whatever you like in cells of
 your own. Questions in the text that have no cell for an answer are for you, and earn no points.
 Examples under a question are not the grading, which has other inputs. Hand in this notebook, under
 any name."""
