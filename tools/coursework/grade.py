@@ -125,7 +125,7 @@ def plan(found, assignments):
             other[0]["flags"].append(f"{submission.name} was left out: fewer answers")
             continue
         if other:
-            result["flags"].append(f"{other[0]['file']} was left out: not the last file")
+            result["flags"].append(f"{other[0]['file']} was left out: not the last by name")
         planned[who] = result, content, cells, size
     return [(result, content, cells) for result, content, cells, _ in planned.values()]
 
