@@ -11,7 +11,6 @@ a tolerance that may well be another.
 import argparse
 import ast
 import random
-import re
 import sys
 
 from broken import ROOT, outcomes
@@ -64,12 +63,19 @@ def mutants(source):
             setattr(node, attribute, old)
 
 
+def imported(module):
+    """The modules of dpss that a module imports, and what it imports from them."""
+    tree = ast.parse((ROOT / "dpss" / f"{module}.py").read_text("utf-8"))
+    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level]
+    return {node.module for node in nodes} | {a.name for node in nodes for a in node.names}
+
+
 def users(module):
     """The public modules that import a private one, or import one that does."""
     found = set()
-    for path in sorted((ROOT / "dpss").glob("*.py")):
-        if re.search(rf"^from \.( import .*|)\b{module}\b", path.read_text("utf-8"), re.MULTILINE):
-            found |= users(path.stem) if path.stem.startswith("_") else {path.stem}
+    for name in {path.stem for path in (ROOT / "dpss").glob("*.py")} - {"__init__"}:
+        if module in imported(name):
+            found |= users(name) if name.startswith("_") else {name}
     return found
 
 

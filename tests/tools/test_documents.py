@@ -5,6 +5,7 @@ import re
 
 import pytest
 from execute import ROOT
+from mutate import imported
 
 README, CONTRIBUTING, DATA = (
     (ROOT / name).read_text("utf-8") for name in ("README.md", "CONTRIBUTING.md", "data/README.md")
@@ -54,10 +55,8 @@ def test_the_diagram_of_imports_has_every_module():
 
 def imports(module):
     """All modules of dpss that a module imports, directly or through others."""
-    tree = ast.parse((ROOT / "dpss" / f"{module}.py").read_text("utf-8"))
-    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level]
-    words = {node.module for node in nodes} | {a.name for node in nodes for a in node.names}
-    return set().union(words & MODULES, *map(imports, words & MODULES))
+    direct = imported(module) & MODULES
+    return direct.union(*map(imports, direct))
 
 
 def test_the_arrows_of_the_diagram_are_imports():

@@ -46,8 +46,7 @@ def graded(assignment, cells, seed, isolation):
     end, rows = time.monotonic() + SECONDS, []
     with sandbox.Sandbox(_cells(assignment, found), isolation=isolation) as box:
         for name in assignment.points:
-            row = _row(assignment, name)
-            row["digest"] = _digest_of(found.get(name))
+            row = _row(assignment, name, found.get(name))
             if name in assignment.by_hand:
                 row |= _derivation(found.get(name))
             elif name not in found:
@@ -71,11 +70,11 @@ def _cells(assignment, found):
             yield sandbox.Cell(found[part.name]["source"], part.name)
 
 
-def _row(assignment, name):
-    """What is known of a question before an answer is seen."""
+def _row(assignment, name, cell=None):
+    """What is known of a question before an answer is judged."""
     question = assignment.questions.get(name)
     row = {"question": name, "asks": "", "tests": [], "of": assignment.points[name]}
-    row["digest"] = results.digest("")
+    row["digest"] = results.digest(cell["source"].strip() + repr(cell["pictures"]) if cell else "")
     if question is None:
         return row | {"hint": "", "reason": "", "rubric": assignment.text_of(name)}
     return row | {"asks": question.asks, "tests": _tests(question, {})}
@@ -92,13 +91,7 @@ def _derivation(cell):
     """What somebody is to grade."""
     row = {"points": None, "kind": results.OPEN, "pictures": cell["pictures"] if cell else []}
     text = cell["source"] if cell else ""
-    row["answer"] = text if answers.is_done(text) else ""
-    return row
-
-
-def _digest_of(cell):
-    """What tells an answer from another of the same question."""
-    return results.digest(cell["source"].strip() + repr(cell["pictures"]) if cell else "")
+    return row | {"answer": text if answers.is_done(text) else ""}
 
 
 def _nothing(kind, reason):
